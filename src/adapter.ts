@@ -1,0 +1,76 @@
+/** The contract between the gateway and a registry: the one file of `src/` that an adapter may import. */
+
+/** A JSON object as a registry's canonical record; its shape is the dataset's schema in `schemas/datasets/`. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [member: string]: JsonValue };
+export type JsonObject = { [member: string]: JsonValue };
+
+/** What a dataset is looked up by: a person's 12-digit number, or the serial number of a land certificate. */
+export type KeyKind = 'person' | 'certificate';
+
+/** One question to one registry. */
+export interface LookUp {
+  readonly dataset: string;
+  /** The key's value: 12 digits for `person`, the serial as printed for `certificate`. Personal data: never in a URL. */
+  readonly key: string;
+}
+
+/** What a registry said. "No such record" is an answer, not a failure. */
+export type Answer =
+  | {
+      readonly found: true;
+      /** The key of the record as the registry wrote it into its answer, never copied from the question: `resolve` compares the two. */
+      readonly about: string;
+      /** The record in the dataset's canonical shape. A member the registry does not know is absent, never null or a default. */
+      readonly record: JsonObject;
+      /** When the registry vouches for the record (RFC 3339 date or date-time), or null where it does not say. */
+      readonly recordedAt: string | null;
+    }
+  | {
+      readonly found: false;
+      /** `cancelled`: the registry says that this number was withdrawn. */
+      readonly why?: 'cancelled';
+    };
+
+/** Why a registry could not answer. Each is stable: it appears in replies, in the audit log and in metrics. */
+export type SourceFailure = 'unreachable' | 'timeout' | 'refused' | 'error' | 'malformed' | 'wrong-subject';
+
+/** The only error an adapter may throw, apart from the abort reason of its signal. Its message must hold no personal data. */
+export class SourceError extends Error {
+  readonly reason: SourceFailure;
+  /** Seconds after which the registry says it is worth asking again, where it says so. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(reason: SourceFailure, detail: string, retryAfterSeconds?: number) {
+    super(detail);
+    this.name = 'SourceError';
+    this.reason = reason;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/**
+ * A registry, spoken to in its own dialect.
+ *
+ * An adapter MUST stop and reject when `signal` aborts, MUST reject only with `SourceError` or the signal's reason, and MUST
+ * NOT log, cache, retry or set a timeout of its own: `resolve` wraps it with those.
+ */
+export interface Adapter {
+  /** The datasets it answers and the key of each. Never empty, constant for its life. */
+  readonly datasets: Readonly<Record<string, KeyKind>>;
+  lookUp(lookUp: LookUp, signal: AbortSignal): Promise<Answer>;
+  /** Releases its connections. Called once, after the last look-up. */
+  close(): Promise<void>;
+}
+
+/** What the operator's file in `config/sources/` hands to an adapter. */
+export interface AdapterSettings {
+  /** Base address, from the configuration alone: an answer can never change where the gateway connects. */
+  readonly address: URL;
+  /** The secret that the registry knows the gateway by, already read from where the file refers to. */
+  readonly credential: string | undefined;
+  /** The `datasets` member of the source's file, for adapters that are described there rather than coded. */
+  readonly datasets: Readonly<Record<string, JsonObject>>;
+}
+
+/** How an adapter is made; `adapters/index.ts` maps the names that source files use to these. */
+export type AdapterFactory = (settings: AdapterSettings) => Adapter;

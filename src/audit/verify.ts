@@ -1,0 +1,55 @@
+/** Checks a saved reply offline, with the log's public key alone. It imports nothing of the gateway but the tree and the checkpoint. */
+import { hash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { openCheckpoint, type VerifierKey } from './checkpoint.ts';
+import { leafHash, rootFromPath } from './tree.ts';
+
+/** What a caller keeps: the reply as it came, and where wanted the request as it was sent. */
+export interface SavedReply {
+  readonly prefill: unknown;
+  readonly receipt: unknown;
+}
+
+export interface Verified {
+  readonly index: number;
+  readonly size: number;
+  readonly origin: string;
+  readonly time: string;
+  readonly agency: string;
+}
+
+/** SHA-256 of the RFC 8785 canonical JSON of a value, base64. */
+export function digestOf(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new Error('the value has no canonical JSON');
+  return hash('sha256', text, 'base64');
+}
+
+/**
+ * Checks that the reply is the one the log holds, that the entry is in the tree, and that the tree's head is signed by `key`.
+ * With `request`, checks too that this was the question. Throws an Error whose message says what does not hold.
+ */
+export function verifyReply(saved: SavedReply, key: VerifierKey, request?: unknown): Verified {
+  const { entry, index, proof, checkpoint } = receiptParts(saved.receipt);
+  if (saved.prefill === undefined) throw new Error('there is no prefill to check');
+  if (entry.replyDigest !== digestOf(saved.prefill)) throw new Error('the answer is not the one that the log holds: it was changed');
+  if (request !== undefined && entry.requestDigest !== digestOf(request)) throw new Error('the request is not the one that the log holds');
+  const head = openCheckpoint(checkpoint, key);
+  const root = rootFromPath(leafHash(Buffer.from(canonicalize(entry) ?? '')), index, head.size, proof);
+  if (root === undefined || !root.equals(head.root))
+    throw new Error('the entry is not in the log at this place: entry, index or proof was changed');
+  return { index, size: head.size, origin: head.origin, time: String(entry.time), agency: String(entry.agency) };
+}
+
+function receiptParts(receipt: unknown): { entry: Record<string, unknown>; index: number; proof: Buffer[]; checkpoint: string } {
+  if (!isObject(receipt)) throw new Error('there is no receipt to check');
+  const { entry, index, proof, checkpoint } = receipt;
+  if (!isObject(entry) || typeof index !== 'number' || typeof checkpoint !== 'string' || !Array.isArray(proof)) {
+    throw new Error('the receipt lacks its entry, index, proof or checkpoint');
+  }
+  const path = proof.map((item) => Buffer.from(typeof item === 'string' ? item : '', 'base64'));
+  if (path.some((item) => item.length !== 32)) throw new Error('the proof holds something that is not a hash');
+  return { entry, index, proof: path, checkpoint };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

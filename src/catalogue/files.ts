@@ -1,0 +1,115 @@
+/** Reads the files of a configuration directory, validates each by its schema, and remembers where every value stands. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import type { Fault, Rule } from './faults.ts';
+import type { Schemas } from './schemas.ts';
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]"?d"?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
+
+/** The kinds of files and the directory of each; `gateway` is the single file at the top. */
+export const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal' } as const;
+export type Kind = keyof typeof FOLDERS | 'gateway';
+
+export interface ConfigFile {
+  readonly kind: Kind;
+  readonly file: string;
+  /** The parsed file; only where `valid` does it fit its schema. */
+  readonly value: unknown;
+  readonly valid: boolean;
+  /** Adds a fault of this file at a pointer of it. */
+  fault(pointer: string, rule: Rule, message: string): void;
+}
+
+/** Reads every file of the directory. Faults are added to `faults`; `read` is told the bytes of each file, for the digest. */
+export function readFiles(directory: string, schemas: Schemas, faults: Fault[], read: (file: string, bytes: Buffer) => void): ConfigFile[] {
+  const files: ConfigFile[] = [];
+  const names: { kind: Kind; file: string }[] = [{ kind: 'gateway', file: 'gateway.yaml' }];
+  for (const [kind, folder] of Object.entries(FOLDERS) as [keyof typeof FOLDERS, string][]) {
+    try {
+      for (const name of readdirSync(join(directory, folder)).sort()) {
+        if (/^[^.].*\.ya?ml$/.test(name)) names.push({ kind, file: `${folder}/${name}` });
+        else if (!name.startsWith('.'))
+          faults.push({ file: `${folder}/${name}`, pointer: '', rule: 'file-name', message: 'not a .yaml file' });
+      }
+    } catch {
+      faults.push({ file: folder, pointer: '', rule: 'unreadable', message: 'the directory is missing or cannot be read' });
+    }
+  }
+  for (const { kind, file } of names) {
+    try {
+      if (statSync(join(directory, file)).size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
+      const bytes = readFileSync(join(directory, file));
+      read(file, bytes);
+      files.push(parseFile(kind, file, bytes, schemas, faults));
+    } catch (error) {
+      const message =
+        error instanceof Error && 'code' in error ? `cannot be read (${String(error.code)})` : String((error as Error).message);
+      faults.push({ file, pointer: '', rule: 'unreadable', message });
+    }
+  }
+  return files;
+}
+
+function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, faults: Fault[]): ConfigFile {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, prettyErrors: false });
+  let valid = true;
+  const fault = (pointer: string, rule: Rule, message: string, offset?: number): void => {
+    const at = offset ?? offsetOf(document, pointer);
+    faults.push({ file, ...(at === undefined ? {} : { line: lines.linePos(at).line }), pointer, rule, message });
+  };
+  for (const error of document.errors) {
+    valid = false;
+    fault('', 'yaml', error.message.split('\n')[0] ?? 'not YAML', error.pos[0]);
+  }
+  // Said without the text: a fault is printed and logged.
+  if (PRIVATE_KEY.test(text))
+    fault('', 'private-key', 'the file seems to hold a private key; only public keys belong here', text.search(PRIVATE_KEY));
+  let value: unknown = null;
+  if (valid) {
+    try {
+      value = document.toJS({ maxAliasCount: 100 });
+    } catch (error) {
+      valid = false;
+      fault('', 'yaml', (error as Error).message);
+    }
+  }
+  if (valid) {
+    for (const problem of schemas.faultsOf(kind, value)) {
+      valid = false;
+      fault(problem.pointer, 'schema', problem.message);
+    }
+  }
+  const expected = kind === 'gateway' ? undefined : expectedName(kind, value);
+  if (valid && expected !== undefined && !expected.test(basename(file))) {
+    fault('', 'file-name', `the file's name should begin with what it describes: ${expected.source}`);
+  }
+  return { kind, file, value, valid, fault };
+}
+
+/** A file is named after what it describes, so that people find it; versions of a procedure add their date. */
+function expectedName(kind: Kind, value: unknown): RegExp {
+  const name = String((value as Record<string, unknown>)?.[kind === 'procedure' ? 'code' : 'id']).replaceAll('.', '\\.');
+  return new RegExp(`^${name}(@[0-9-]+)?\\.ya?ml$`);
+}
+
+function offsetOf(document: ReturnType<typeof parseDocument>, pointer: string): number | undefined {
+  const path =
+    pointer === ''
+      ? []
+      : pointer
+          .slice(1)
+          .split('/')
+          .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  for (let length = path.length; length >= 0; length--) {
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length).map(indexOrName), true);
+    const range = (node as { range?: [number, number, number] } | null)?.range;
+    if (range) return range[0];
+  }
+  return undefined;
+}
+
+const indexOrName = (part: string): string | number => (/^[0-9]+$/.test(part) ? Number(part) : part);

@@ -1,0 +1,61 @@
+/** Data for crime prevention only (Decree 58/2026/NĐ-CP, annex V, list 3): violations, licence points, drug addiction, criminal record, judgments. It cannot be configured. */
+import type { DatasetSchema } from './schemas.ts';
+
+/** Names under which such data would appear, in English and Vietnamese, compared without case, hyphens and diacritics. In the code, so that no file can take it out. */
+const NAMES = [
+  'criminal',
+  'conviction',
+  'sentence',
+  'offence',
+  'offense',
+  'violation',
+  'licencepoint',
+  'licensepoint',
+  'demeritpoint',
+  'drugaddict',
+  'drugrehab',
+  'wantedPerson',
+  'policerecord',
+  'anTich',
+  'tienAn',
+  'tienSu',
+  'toiPham',
+  'viPham',
+  'lyLichTuPhap',
+  'diemGiayPhep',
+  'maTuy',
+  'nghienMaTuy',
+  'truyNa',
+  'banAnHinhSu',
+].map(plain);
+
+/** Whether a name of a dataset, field or member says that it holds such data. */
+export function isCrimePreventionName(name: string): boolean {
+  const compared = plain(name);
+  return NAMES.some((forbidden) => compared.includes(forbidden));
+}
+
+/** The places in a dataset's schema that hold such data, as pointers; `''` is the dataset as a whole. */
+export function crimePreventionIn(dataset: DatasetSchema): string[] {
+  const found: string[] = [];
+  if (/list 3/i.test(dataset.schema['x-legal']?.decree58AnnexV ?? '') || isCrimePreventionName(dataset.name)) found.push('');
+  const visit = (node: unknown, pointer: string): void => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const [name, child] of Object.entries((node as { properties?: object }).properties ?? {})) {
+      if (isCrimePreventionName(name)) found.push(`${pointer}/${name}`);
+      visit(child, `${pointer}/${name}`);
+    }
+    visit((node as { items?: unknown }).items, `${pointer}/*`);
+  };
+  visit(dataset.schema, '');
+  return found;
+}
+
+function plain(name: string): string {
+  return name
+    .normalize('NFD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .replaceAll(/[đĐ]/g, 'd')
+    .replaceAll(/[^A-Za-z0-9]/g, '')
+    .toLowerCase();
+}

@@ -1,0 +1,98 @@
+/** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
+import type { JsonValue, KeyKind } from '../adapter.ts';
+import type { AgencyKey, Component, Scope, Source, Text } from '../domain.ts';
+
+export interface RawLegal {
+  id: string;
+  cite: string;
+  validFrom: string;
+  validTo?: string;
+  provisions: { id: string; cite: string; procedures?: string[]; databases?: string[]; rule?: string }[];
+}
+
+export interface RawBinding {
+  role: string;
+  dataset: string;
+  source?: string;
+  value: string | string[];
+}
+
+export interface RawRecordCheck extends Omit<RawBinding, 'value'> {
+  value: string;
+  is?: string;
+  equals?: JsonValue;
+}
+
+export interface RawRole {
+  kind: KeyKind;
+  name: Text;
+  given?: 'required' | 'optional' | 'never';
+  from?: RawBinding[];
+  confirm?: { value: string; is: string };
+}
+
+export interface RawField {
+  at: string;
+  name: Text;
+  type: string;
+  required: boolean;
+  editable?: boolean;
+  precision?: 'year' | 'month' | 'day';
+  from?: RawBinding[];
+  prevails?: string;
+  note?: Text;
+}
+
+export interface RawComponent {
+  id: string;
+  name: Text;
+  condition?: Text;
+  confidence: string;
+  kept?: NonNullable<Component['kept']>;
+  replacedBy?: { provision: string; fields?: string[]; records?: RawRecordCheck[] }[];
+  note?: Text;
+}
+
+export interface RawProcedure {
+  code: string;
+  validFrom: string;
+  validTo?: string;
+  name: Text;
+  sector?: Text;
+  agency: Text;
+  form: { name: Text; confidence: string };
+  legalBasis: string[];
+  sources: string[];
+  maxAgeSeconds?: number;
+  roles: Record<string, RawRole>;
+  fields: RawField[];
+  components: RawComponent[];
+}
+
+export interface RawGrant {
+  id: string;
+  procedure: string;
+  fields: 'all' | string[];
+  components: 'all' | string[];
+  legalBasis: string[];
+  validFrom: string;
+  validTo: string;
+}
+
+export interface RawAgency {
+  id: string;
+  name: Text;
+  sandbox?: boolean;
+  scopes: Scope[];
+  keys: 'sandbox' | AgencyKey[];
+  grants?: RawGrant[];
+}
+
+export type RawSource = Source;
+
+export interface RawGateway {
+  logOrigin: string;
+  deadlineMs?: number;
+  tokenLifetimeSeconds?: number;
+  cacheBytes?: number;
+}

@@ -1,0 +1,80 @@
+/** A small client of the gateway's own interface, for the command line. */
+import { randomUUID } from 'node:crypto';
+import { importJWK, type JWK, SignJWT } from 'jose';
+import type { Prefill, Receipt, Text } from './domain.ts';
+
+/** Something a person should read as it is. */
+export class ClientError extends Error {}
+
+/** What the command line shows of a procedure. */
+export interface ProcedureView {
+  readonly name: Text;
+  readonly form: { readonly name: Text };
+  readonly fields: readonly { readonly at: string; readonly name: Text }[];
+}
+
+export class Client {
+  readonly #issuer: string;
+  readonly #agency: string;
+  readonly #key: Record<string, string>;
+
+  constructor(issuer: string, agency: string, key: Record<string, string>) {
+    this.#issuer = issuer;
+    this.#agency = agency;
+    this.#key = key;
+  }
+
+  /** An access token, by an assertion signed with the agency's key. */
+  async token(scope?: string): Promise<string> {
+    const assertion = await new SignJWT()
+      .setProtectedHeader({ alg: this.#key.alg ?? 'EdDSA', kid: this.#key.kid ?? '' })
+      .setIssuer(this.#agency)
+      .setSubject(this.#agency)
+      .setAudience(this.#issuer)
+      .setIssuedAt()
+      .setExpirationTime('1m')
+      .setJti(randomUUID())
+      .sign(await importJWK(this.#key as unknown as JWK));
+    const body = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+      ...(scope === undefined ? {} : { scope }),
+    });
+    const reply = await this.#send('/oauth2/token', { method: 'POST', body });
+    return (reply as { access_token: string }).access_token;
+  }
+
+  async prefill(token: string, request: object): Promise<{ prefill: Prefill; receipt: Receipt }> {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    return (await this.#send('/v1/prefills', { method: 'POST', headers, body: JSON.stringify(request) })) as {
+      prefill: Prefill;
+      receipt: Receipt;
+    };
+  }
+
+  async procedure(token: string, code: string): Promise<ProcedureView> {
+    return (await this.#send(`/v1/procedures/${encodeURIComponent(code)}`, {
+      headers: { authorization: `Bearer ${token}` },
+    })) as ProcedureView;
+  }
+
+  async #send(path: string, init: RequestInit): Promise<unknown> {
+    let reply: Response;
+    try {
+      reply = await fetch(this.#issuer + path, { ...init, signal: AbortSignal.timeout(30_000) });
+    } catch {
+      throw new ClientError(`no gateway answers at ${this.#issuer}; start one with: npm start`);
+    }
+    const document = (await reply.json()) as Record<string, unknown>;
+    if (reply.ok) return document;
+    const errors = (document.errors as { pointer: string; detail: string }[] | undefined) ?? [];
+    const title = document.title ?? document.error_description ?? document.error;
+    throw new ClientError(
+      [
+        `refused (${reply.status} ${document.code ?? document.error}): ${title}`,
+        ...errors.map((error) => `  ${error.pointer} ${error.detail}`),
+      ].join('\n'),
+    );
+  }
+}

@@ -1,0 +1,310 @@
+/** The words of the gateway, as types. */
+import type { JsonObject, JsonValue, KeyKind, SourceFailure } from './adapter.ts';
+
+declare const brand: unique symbol;
+/** A type that only the function which establishes the fact may produce. */
+export type Brand<Name extends string> = { readonly [brand]: Name };
+
+/** A text for people; Vietnamese is the text of record. */
+export interface Text {
+  readonly vi: string;
+  readonly en: string;
+  readonly fr?: string;
+}
+
+/** Days YYYY-MM-DD in Viet Nam's time, both inclusive; no `validTo` means no known end. */
+export interface Validity {
+  readonly validFrom: string;
+  readonly validTo?: string;
+}
+
+export type Scope = 'prefill' | 'verify' | 'audit';
+
+/** A provision of a legal instrument, with how it is cited to people. */
+export interface Provision extends Validity {
+  readonly ref: string;
+  readonly citation: string;
+  readonly databases: readonly string[];
+  readonly procedures: readonly string[];
+  readonly rule?: string;
+}
+
+/** A registry, as its file in `config/sources/` says it. */
+export interface Source {
+  readonly id: string;
+  readonly name: Text;
+  readonly owner: Text;
+  readonly database: string;
+  readonly legalBasis: string;
+  readonly adapter: string;
+  readonly address: string;
+  readonly credential?: string;
+  readonly timeoutMs: number;
+  readonly datasets: Readonly<Record<string, SourceDataset>>;
+}
+export interface SourceDataset {
+  readonly maxAgeSeconds: number;
+  readonly absentMaxAgeSeconds: number;
+}
+
+/** A person or thing of the dossier, and how its key is known. */
+export interface Role {
+  readonly name: string;
+  readonly label: Text;
+  readonly kind: KeyKind;
+  readonly given: 'required' | 'optional' | 'never';
+  readonly from: readonly Binding[];
+  readonly confirm?: { readonly value: Pointer; readonly is: string };
+}
+
+/** A JSON Pointer split into its members; `*` is every item of a list. */
+export type Pointer = readonly string[];
+
+/** A value of a record of a role, in one source. `lookUp` is its place in the procedure's `lookUps`. */
+export interface Binding {
+  readonly lookUp: number;
+  readonly values: readonly Pointer[];
+}
+
+/** One question that a procedure may put to a source: the record of a role. */
+export interface PlannedLookUp {
+  readonly role: string;
+  readonly source: string;
+  readonly dataset: string;
+  /** 1 for a key the caller gives, one more for each record that must be read before. */
+  readonly stage: number;
+}
+
+export interface Field {
+  readonly at: string;
+  readonly path: Pointer;
+  readonly name: Text;
+  readonly type: string;
+  readonly required: boolean;
+  readonly editable: boolean;
+  readonly precision?: 'year' | 'month' | 'day';
+  readonly from: readonly Binding[];
+  readonly prevails?: Provision;
+  readonly note?: Text;
+}
+
+export interface Evidence {
+  readonly provision: Provision;
+  /** Indexes into the procedure's fields, all of which must be filled. */
+  readonly fields: readonly number[];
+  /** Records of which one must be there. */
+  readonly records: readonly RecordCheck[];
+}
+export interface RecordCheck {
+  readonly lookUp: number;
+  readonly value: Pointer;
+  readonly is?: string;
+  readonly equals?: JsonValue;
+}
+
+export interface Component {
+  readonly id: string;
+  readonly name: Text;
+  readonly condition?: Text;
+  readonly confidence: string;
+  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it';
+  readonly replacedBy: readonly Evidence[];
+  readonly note?: Text;
+}
+
+/** One version of a procedure, compiled: everything a request needs, looked up and checked at boot. */
+export interface Procedure extends Validity {
+  readonly code: string;
+  readonly name: Text;
+  readonly sector?: Text;
+  readonly agency: Text;
+  readonly form: { readonly name: Text; readonly confidence: string };
+  readonly legalBasis: readonly Provision[];
+  readonly factSources: readonly string[];
+  readonly maxAgeSeconds?: number;
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly lookUps: readonly PlannedLookUp[];
+  readonly fields: readonly Field[];
+  readonly components: readonly Component[];
+}
+
+/** What an agency may ask of one procedure. */
+export interface Grant extends Validity {
+  readonly id: string;
+  readonly procedure: string;
+  readonly fields: 'all' | ReadonlySet<string>;
+  readonly components: 'all' | ReadonlySet<string>;
+  readonly legalBasis: readonly Provision[];
+}
+
+/** A public key of an agency, as JWK. */
+export interface AgencyKey {
+  readonly kid: string;
+  readonly kty: string;
+  readonly crv: string;
+  readonly x: string;
+  readonly y?: string;
+  readonly alg: string;
+  readonly validFrom?: string;
+  readonly validTo?: string;
+}
+
+export interface Agency {
+  readonly id: string;
+  readonly name: Text;
+  readonly sandbox: boolean;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly keys: readonly AgencyKey[] | 'sandbox';
+  readonly grants: readonly Grant[];
+}
+
+/** Who calls: an agency whose token was verified. Only `authenticate` makes one. */
+export type Caller = Brand<'caller'> & {
+  readonly agency: Agency;
+  readonly client: string;
+  readonly scopes: ReadonlySet<Scope>;
+};
+
+/** A request body that its schema accepted. Personal data. */
+export type PrefillRequest = {
+  readonly procedure: string;
+  readonly dossier: string;
+  readonly officer: string;
+  readonly subject: string;
+  readonly related?: Readonly<Record<string, string>>;
+  readonly fields?: readonly string[];
+  readonly maxAgeSeconds?: number;
+};
+
+/** A request that a grant in force allows. Only `authorise` makes one. */
+export type Authorised = Brand<'authorised'> & {
+  readonly caller: Caller;
+  readonly request: PrefillRequest;
+  readonly procedure: Procedure;
+  readonly grant: Grant;
+  /** The day of the request in Viet Nam, by which validity is judged. */
+  readonly today: string;
+};
+
+/** Which fields may leave, which papers are judged, and the look-ups that takes. Only `plan` makes one. */
+export type Plan = Brand<'plan'> & {
+  readonly procedure: Procedure;
+  /** Indexes of the fields that the reply lists. */
+  readonly listed: readonly number[];
+  /** Those of them whose value may leave. */
+  readonly disclosed: ReadonlySet<number>;
+  /** Indexes of the papers that are judged. */
+  readonly judged: ReadonlySet<number>;
+  /** Indexes of the look-ups that the above need, in stage order. */
+  readonly lookUps: readonly number[];
+};
+
+/** Proof that the intent is on record: `ask` of a source takes one. Only `open` makes one. */
+export type Opened = Brand<'opened'> & { readonly index: number };
+
+export type Freshness = 'live' | 'cached';
+
+/** What became of one look-up. */
+export type Outcome =
+  | {
+      readonly kind: 'found';
+      readonly record: JsonObject;
+      readonly recordedAt: string | null;
+      readonly observedAt: string;
+      readonly freshness: Freshness;
+    }
+  | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: Freshness }
+  | { readonly kind: 'unavailable'; readonly reason: SourceFailure; readonly retryAfterSeconds?: number }
+  /** The key of the role is not known, so nobody was asked. */
+  | { readonly kind: 'no-key'; readonly reason: NoKey };
+export type NoKey = 'role-not-given' | 'several-values' | 'not-found' | 'unavailable' | 'not-confirmed';
+
+/** Every planned look-up answered, by its index; and the key of every role that became known. Personal data. */
+export type Resolved = Brand<'resolved'> & {
+  readonly outcomes: ReadonlyMap<number, Outcome>;
+  readonly keys: ReadonlyMap<string, string>;
+};
+
+export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict';
+
+export interface FieldResult {
+  status: FieldStatus;
+  reason?: string;
+  source?: string;
+  dataset?: string;
+  recordedAt?: string;
+  observedAt?: string;
+  freshness?: Freshness;
+  editable?: boolean;
+  /** Other sources that hold the same value. */
+  confirmedBy?: string[];
+  /** Sources that hold the value too but did not answer. */
+  unconfirmed?: string[];
+  retryAfterSeconds?: number;
+}
+
+export type Verdict = 'replaced' | 'partly' | 'ask';
+
+export interface ComponentResult {
+  id: string;
+  name: Text;
+  verdict: Verdict;
+  by?: string[];
+  legalBasis?: string;
+  reason?: string;
+  condition?: Text;
+}
+
+export interface Conflict {
+  field: string;
+  /** How the values differ: `diacritics` (names), `suspect-default` (a 1 January that may stand for an unknown day), `different`. */
+  difference: 'diacritics' | 'suspect-default' | 'different';
+  values: { source: string; value: JsonValue }[];
+  rule?: string;
+  legalBasis?: string;
+  chosen?: string;
+}
+
+/** What the officer should notice that no field says. */
+export interface Notice {
+  code: 'person-deceased' | 'number-cancelled';
+  role: string;
+  source: string;
+}
+
+/** The whole reply but for its receipt. Personal data. */
+export interface Prefill {
+  id: string;
+  /** Random: it keeps the digests in the log from giving away, by guessing, what they are digests of. */
+  salt: string;
+  procedure: string;
+  dossier: string;
+  issuedAt: string;
+  form: JsonObject;
+  fields: Record<string, FieldResult>;
+  components: ComponentResult[];
+  conflicts: Conflict[];
+  notices: Notice[];
+  summary: { fields: number; filled: number; components: number; replaced: number };
+}
+
+/** Proof that an entry is in the log, to be kept with the answer. */
+export interface Receipt {
+  readonly entry: JsonObject;
+  readonly index: number;
+  readonly proof: readonly string[];
+  readonly checkpoint: string;
+}
+
+/** Milliseconds since the epoch; injected everywhere, so that tests own the time. */
+export type Clock = () => number;
+
+/** The calendar day in Viet Nam (UTC+7, no daylight saving) at `now`. */
+export function dayInVietnam(now: number): string {
+  return new Date(now + 7 * 3_600_000).toISOString().slice(0, 10);
+}
+
+/** Whether `day` lies within the validity. */
+export function inForce(validity: Validity, day: string): boolean {
+  return validity.validFrom <= day && (validity.validTo === undefined || day <= validity.validTo);
+}

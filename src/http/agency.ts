@@ -1,0 +1,169 @@
+/** For agency back-ends and their developers: prefills, procedures, sources. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Catalogue } from '../catalogue/load.ts';
+import {
+  type Caller,
+  type Clock,
+  dayInVietnam,
+  type Grant,
+  inForce,
+  type PrefillRequest,
+  type Procedure,
+  type Provision,
+  type Scope,
+} from '../domain.ts';
+import { Problem } from '../problems.ts';
+import { goneSignal } from './deadline.ts';
+import { callerOf, operation, type RouteAuthentication } from './operation.ts';
+
+/** Prefills at work at once; beyond it a caller hears so at once, rather than wait past its deadline. */
+const MAX_AT_WORK = 1000;
+
+export interface AgencyTools {
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly authentication: (scope?: Scope) => RouteAuthentication;
+  readonly exchange: (
+    caller: Caller,
+    request: PrefillRequest,
+    gone: AbortSignal,
+  ) => Promise<{ prefill: string; receipt: object } | undefined>;
+}
+
+export const agencyRoutes = ({ catalogue, clock, authentication, exchange }: AgencyTools): FastifyPluginAsync => {
+  let atWork = 0;
+  return async (server) => {
+    server.post('/v1/prefills', {
+      ...authentication('prefill'),
+      schema: operation({
+        summary: 'Fill a form and judge a dossier',
+        description:
+          'One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper, where each value came from, and a receipt. Answers 200 even when every registry is away: the verdicts then say `ask`.',
+        tag: 'Agencies',
+        scope: 'prefill',
+        body: 'PrefillRequest',
+        reply: 'PrefillReply',
+        refusals: [400, 401, 403, 404, 413, 415, 503],
+      }),
+      handler: async (request, reply) => {
+        if (atWork >= MAX_AT_WORK) throw new Problem('overloaded', { retryAfterSeconds: 1 });
+        atWork++;
+        try {
+          const done = await exchange(callerOf(request), request.body as PrefillRequest, goneSignal(reply));
+          if (done === undefined) return reply.hijack();
+          // The prefill is sent as the bytes that were hashed: canonical JSON, spliced in and not made again.
+          return reply.type('application/json').send(`{"prefill":${done.prefill},"receipt":${JSON.stringify(done.receipt)}}`);
+        } finally {
+          atWork--;
+        }
+      },
+    });
+
+    server.get('/v1/procedures', {
+      ...authentication(),
+      schema: operation({ summary: 'What can be asked', tag: 'Agencies', scope: 'any', reply: 'Procedures', refusals: [401] }),
+      handler: async (request) => {
+        const today = dayInVietnam(clock());
+        const inForceToday = [...catalogue.procedures.values()].flatMap((versions) => versions.find((one) => inForce(one, today)) ?? []);
+        const procedures = inForceToday
+          .sort((a, b) => (a.code < b.code ? -1 : 1))
+          .map(({ code, name, validFrom, validTo }) => ({
+            code,
+            name,
+            validFrom,
+            validTo,
+            granted: grantOf(callerOf(request), code, today) !== undefined,
+          }));
+        return { procedures };
+      },
+    });
+
+    server.get<{ Params: { code: string } }>('/v1/procedures/:code', {
+      ...authentication(),
+      schema: operation({
+        summary: 'One procedure: form, papers, registries, legal basis, and what this caller is granted',
+        tag: 'Agencies',
+        scope: 'any',
+        params: { code: { type: 'string', description: 'National code of the procedure.', examples: ['1.004222'] } },
+        reply: 'Procedure',
+        refusals: [401, 404],
+      }),
+      handler: async (request) => {
+        const today = dayInVietnam(clock());
+        const procedure = catalogue.procedures.get(request.params.code)?.find((one) => inForce(one, today));
+        if (procedure === undefined) throw new Problem('unknown-procedure');
+        return describe(procedure, grantOf(callerOf(request), procedure.code, today));
+      },
+    });
+
+    server.get('/v1/sources', {
+      ...authentication(),
+      schema: operation({
+        summary: 'The registries that are plugged in',
+        tag: 'Agencies',
+        scope: 'any',
+        reply: 'Sources',
+        refusals: [401],
+      }),
+      handler: async () => ({
+        sources: [...catalogue.sources.values()].map(({ id, name, owner, database, legalBasis, timeoutMs, datasets }) => ({
+          id,
+          name,
+          owner,
+          database,
+          legalBasis,
+          timeoutMs,
+          datasets: Object.entries(datasets).map(([dataset, { maxAgeSeconds }]) => ({ dataset, maxAgeSeconds })),
+        })),
+      }),
+    });
+  };
+};
+
+const grantOf = (caller: Caller, procedure: string, today: string): Grant | undefined =>
+  caller.agency.grants.find((grant) => grant.procedure === procedure && inForce(grant, today));
+
+const cite = ({ ref, citation, validFrom, validTo }: Provision): object => ({ ref, citation, validFrom, validTo });
+
+function describe(procedure: Procedure, grant: Grant | undefined): object {
+  const { code, name, sector, agency, form, validFrom, validTo, legalBasis, factSources, roles, lookUps, fields, components } = procedure;
+  return {
+    code,
+    name,
+    sector,
+    agency,
+    form,
+    validFrom,
+    validTo,
+    legalBasis: legalBasis.map(cite),
+    factSources,
+    roles: [...roles.values()].map((role) => ({
+      role: role.name,
+      name: role.label,
+      kind: role.kind,
+      given: role.name === 'subject' ? 'required' : role.given,
+    })),
+    fields: fields.map(({ at, name: label, type, required, editable, from, prevails, note }) => ({
+      at,
+      name: label,
+      type,
+      required,
+      editable,
+      from: from.flatMap(({ lookUp }) => lookUps[lookUp] ?? []).map(({ source, dataset, role }) => ({ source, dataset, role })),
+      prevails: prevails?.citation,
+      granted: grant !== undefined && (grant.fields === 'all' || grant.fields.has(at)),
+      note,
+    })),
+    components: components.map(({ id, name: label, condition, confidence, kept, replacedBy, note }) => ({
+      id,
+      name: label,
+      condition,
+      confidence,
+      kept,
+      replacedUnder: replacedBy.map(({ provision }) => provision.citation),
+      granted: grant !== undefined && (grant.components === 'all' || grant.components.has(id)),
+      note,
+    })),
+    grant: grant && { id: grant.id, validFrom: grant.validFrom, validTo: grant.validTo, legalBasis: grant.legalBasis.map(cite) },
+  };
+}

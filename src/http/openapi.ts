@@ -1,0 +1,42 @@
+/** The OpenAPI 3.1 document, made from the schemas that validate, and a page to read and try it that works without internet. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+
+export async function describeApi(server: FastifyInstance, issuer: string, version: string): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Oncegate',
+        version,
+        description:
+          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` and press **Authorize**.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: issuer }],
+      tags: [
+        { name: 'Agencies', description: 'What an agency back-end calls.' },
+        { name: 'Auditors', description: 'Who read what.' },
+        { name: 'The log', description: 'For anyone who wants to check.' },
+        { name: 'Tokens', description: 'How an agency proves itself.' },
+        { name: 'Operators', description: 'Health of a process.' },
+      ],
+      components: {
+        securitySchemes: {
+          agency: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt', description: 'An access token of `/oauth2/token`.' },
+        },
+      },
+    },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema-${i}`),
+    },
+  });
+  await server.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { deepLinking: true, docExpansion: 'list', defaultModelsExpandDepth: 0, tryItOutEnabled: true, validatorUrl: null },
+    staticCSP: true,
+    theme: { title: 'Oncegate' },
+  });
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+}

@@ -1,0 +1,71 @@
+/** How a route is described and guarded: one description serves validation, OpenAPI and the reader. */
+import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { Caller, Scope } from '../domain.ts';
+import { problems } from '../problems.ts';
+
+export interface OperationDescription {
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: 'Agencies' | 'Auditors' | 'The log' | 'Tokens' | 'Operators';
+  /** The scope of the token, `any` for any token, `none` for no token. */
+  readonly scope: Scope | 'any' | 'none';
+  /** Names of schemas in `schemas/api/`. */
+  readonly body?: string;
+  readonly reply: string | { readonly type: string; readonly description: string };
+  readonly params?: Readonly<Record<string, object>>;
+  readonly querystring?: object;
+  /** The statuses of the refusals it can give. */
+  readonly refusals?: readonly number[];
+}
+
+/** A Fastify route schema. */
+export function operation(described: OperationDescription): Record<string, unknown> {
+  const { summary, description, tag, scope, body, reply, params, querystring, refusals = [] } = described;
+  const codes = (status: number): string =>
+    Object.entries(problems)
+      .filter(([, problem]) => problem.status === status)
+      .map(([code, problem]) => `\`${code}\` ${problem.title}`)
+      .join('; ');
+  const refused = refusals.map((status) => [
+    status,
+    { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
+  ]);
+  const [type, schema, meaning] =
+    typeof reply === 'string' ? ['application/json', { $ref: `${reply}#` }, 'Done.'] : [reply.type, { type: 'string' }, reply.description];
+  return {
+    summary,
+    ...(description === undefined ? {} : { description }),
+    tags: [tag],
+    ...(scope === 'none' ? { security: [] } : { security: [{ agency: scope === 'any' ? [] : [scope] }] }),
+    ...(body === undefined ? {} : { body: { $ref: `${body}#` } }),
+    ...(params === undefined
+      ? {}
+      : { params: { type: 'object', additionalProperties: false, properties: params, required: Object.keys(params) } }),
+    ...(querystring === undefined ? {} : { querystring }),
+    response: { 200: { description: meaning, content: { [type as string]: { schema } } }, ...Object.fromEntries(refused) },
+  };
+}
+
+/** Guards a route before its body is read: a stranger learns nothing of its schema. */
+export interface RouteAuthentication {
+  readonly onRequest: onRequestAsyncHookHandler;
+}
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+export function routeAuthentication(
+  authenticate: (header: string | undefined, scope: Scope | undefined) => Promise<Caller>,
+): (scope?: Scope) => RouteAuthentication {
+  return (scope) => ({
+    onRequest: async (request) => {
+      callers.set(request, await authenticate(request.headers.authorization, scope));
+    },
+  });
+}
+
+/** The caller of a guarded route. */
+export function callerOf(request: FastifyRequest): Caller {
+  const caller = callers.get(request);
+  if (caller === undefined) throw new Error('the route is not guarded');
+  return caller;
+}

@@ -1,0 +1,97 @@
+/** The edge where refusals become problem documents (RFC 9457). Inside errors are not outside errors: the unknown is `internal` and says nothing. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, type ProblemCode, problems, type RequestFault } from '../problems.ts';
+
+export interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ProblemCode;
+  readonly detail?: string;
+  readonly errors?: readonly RequestFault[];
+}
+
+export function problemDocument(problem: Problem): ProblemDocument {
+  const { status, title } = problems[problem.code];
+  const { detail, errors } = problem.options;
+  return {
+    type: `urn:oncegate:problem:${problem.code}`,
+    title,
+    status,
+    code: problem.code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(errors === undefined ? {} : { errors }),
+  };
+}
+
+/** What Fastify itself refuses, by its own codes. */
+const FASTIFY: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-json',
+  FST_ERR_BAD_URL: 'not-found',
+  FST_ERR_MAX_PARAM_LENGTH: 'not-found',
+  FST_ERR_ASYNC_CONSTRAINT: 'not-found',
+};
+
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const { code, validation } = error as Partial<FastifyError>;
+  if (validation !== undefined) {
+    const errors = validation.slice(0, 20).map(explain);
+    return new Problem('invalid-request', { errors });
+  }
+  const known = FASTIFY[code ?? ''];
+  return known === undefined ? new Problem('internal', { cause: error }) : new Problem(known, { cause: error });
+}
+
+export async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const problem = toProblem(error);
+  const document = problemDocument(problem);
+  if (document.status >= 500) {
+    request.log.error({ code: problem.code, cause: withoutMessage(problem.options.cause) }, 'request failed');
+  }
+  if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
+  if (problem.code === 'insufficient-scope') reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
+  if (problem.options.retryAfterSeconds !== undefined) reply.header('retry-after', problem.options.retryAfterSeconds);
+  await reply.code(document.status).type('application/problem+json').send(JSON.stringify(document));
+}
+
+/** Where an error arose, and not what it says: the message of a parser quotes what it could not parse. */
+function withoutMessage(error: unknown): { name: string; code: unknown; frames: string[] } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const deeper = error.cause instanceof Error ? withoutMessage(error.cause) : undefined;
+  return {
+    name: error.name,
+    code: (error as NodeJS.ErrnoException).code,
+    frames: deeper ? [...frames, `caused by ${deeper.name} ${String(deeper.code ?? '')}`, ...deeper.frames] : frames,
+  };
+}
+
+/** A member that the caller invented may be anything, a person's number too: it is repeated only where it looks like a name. */
+const speakable = (name: string): boolean => /^[A-Za-z]{1,40}$/.test(name);
+
+function explain(error: NonNullable<FastifyError['validation']>[number]): RequestFault {
+  const pointer = error.instancePath.split('/').every((part) => part === '' || speakable(part) || /^[0-9]{1,3}$/.test(part))
+    ? error.instancePath
+    : '';
+  const { additionalProperty, missingProperty, allowedValues, pattern } = error.params as Record<string, unknown>;
+  switch (error.keyword) {
+    case 'additionalProperties':
+    case 'unevaluatedProperties': {
+      const named = typeof additionalProperty === 'string' && speakable(additionalProperty);
+      return { pointer: named ? `${pointer}/${additionalProperty}` : pointer, detail: 'is not a member of this request' };
+    }
+    case 'required':
+      return { pointer: `${pointer}/${String(missingProperty)}`, detail: 'is missing' };
+    case 'enum':
+      return { pointer, detail: `must be one of ${(allowedValues as unknown[]).join(', ')}` };
+    case 'pattern':
+      return { pointer, detail: `must look like ${String(pattern)}` };
+    default:
+      return { pointer, detail: error.message ?? 'does not fit' };
+  }
+}

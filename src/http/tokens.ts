@@ -1,0 +1,80 @@
+/** Where agencies get their tokens: RFC 6749, 7523, 8414. */
+import type { FastifyPluginAsync } from 'fastify';
+import { TokenRefusal, type Tokens } from '../tokens.ts';
+import { operation } from './operation.ts';
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+export const tokenRoutes =
+  (tokens: Tokens, issuer: string): FastifyPluginAsync =>
+  async (server) => {
+    const tokenEndpoint = `${issuer}/oauth2/token`;
+    server.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string' },
+      async (_request: unknown, body: string) => new URLSearchParams(body),
+    );
+
+    server.post('/oauth2/token', {
+      attachValidation: true,
+      schema: {
+        ...operation({
+          summary: 'Get an access token',
+          description:
+            'client_credentials with private_key_jwt: the agency signs an assertion with its own key (EdDSA or ES256) and uses it once.',
+          tag: 'Tokens',
+          scope: 'none',
+          reply: 'TokenReply',
+        }),
+        consumes: ['application/x-www-form-urlencoded'],
+      },
+      handler: async (request, reply) => {
+        try {
+          const form = request.body;
+          if (!(form instanceof URLSearchParams)) throw new TokenRefusal('invalid_request', 'the body must be form-encoded');
+          if (new Set(form.keys()).size !== form.size) throw new TokenRefusal('invalid_request', 'a parameter stands twice');
+          if (form.get('grant_type') !== 'client_credentials') throw new TokenRefusal('unsupported_grant_type', 'only client_credentials');
+          if (form.get('client_assertion_type') !== ASSERTION_TYPE) throw new TokenRefusal('invalid_client', 'only private_key_jwt');
+          const agency = await tokens.authenticateClient(form.get('client_assertion') ?? '', tokenEndpoint);
+          const token = await tokens.issue(agency, form.get('scope') ?? undefined);
+          request.log.info({ agency: agency.id, scope: token.scope }, 'token issued');
+          return token;
+        } catch (error) {
+          if (!(error instanceof TokenRefusal)) throw error;
+          request.log.warn({ error: error.code }, 'token refused');
+          return reply.code(error.code === 'invalid_client' ? 401 : 400).send({ error: error.code, error_description: error.message });
+        }
+      },
+    });
+
+    server.get('/.well-known/jwks.json', {
+      schema: {
+        ...operation({
+          summary: 'The keys that verify access tokens',
+          tag: 'Tokens',
+          scope: 'none',
+          reply: { type: 'application/json', description: 'A JWK Set (RFC 7517).' },
+        }),
+      },
+      handler: async () => tokens.jwks(),
+    });
+
+    server.get('/.well-known/oauth-authorization-server', {
+      schema: operation({
+        summary: 'Metadata of the token endpoint',
+        tag: 'Tokens',
+        scope: 'none',
+        reply: { type: 'application/json', description: 'RFC 8414.' },
+      }),
+      handler: async () => ({
+        issuer,
+        token_endpoint: tokenEndpoint,
+        jwks_uri: `${issuer}/.well-known/jwks.json`,
+        grant_types_supported: ['client_credentials'],
+        response_types_supported: [],
+        token_endpoint_auth_methods_supported: ['private_key_jwt'],
+        token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
+        scopes_supported: ['prefill', 'audit'],
+      }),
+    });
+  };

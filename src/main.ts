@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+/** The process: environment in, listen, signals, drain. The only reader of `process.env`. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { createGateway, type Environment } from './app.ts';
+import { type CommandLine, runCommand } from './cli.ts';
+import { startSandbox } from './sandbox/index.ts';
+
+/** How long what is in flight is given when the process is told to stop. Milliseconds. */
+const DRAIN_MS = 15_000;
+
+const env = process.env;
+const host = env.HOST ?? '127.0.0.1';
+const port = Number(env.PORT ?? 8080);
+const environment: Environment = {
+  host,
+  port,
+  configDirectory: env.ONCEGATE_CONFIG ?? 'config',
+  dataDirectory: env.ONCEGATE_DATA ?? 'var',
+  issuer: (env.ONCEGATE_ISSUER ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, ''),
+  databaseUrl: env.DATABASE_URL || undefined,
+  redisUrl: env.REDIS_URL || undefined,
+  logLevel: env.LOG_LEVEL ?? 'info',
+  secret: (name) => env[name],
+};
+
+/** Serves until told to stop. Resolves with the exit code. */
+async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error('PORT must be a number from 1 to 65535');
+  const logger = pino({ level: environment.logLevel, base: null });
+  const sandbox = sandboxed ? await startSandbox() : undefined;
+  try {
+    const gateway = await createGateway({ environment, sandbox, logger });
+    await gateway.server.listen({ host, port });
+    const address = join(environment.dataDirectory, 'address');
+    writeFileSync(address, `${environment.issuer}\n`);
+    if (sandboxed) line.out(welcome(environment.issuer));
+    else logger.info({ address: environment.issuer, config: gateway.catalogue.digest }, 'listening');
+
+    const signal = await new Promise<string>((resolve) => {
+      for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+    });
+    logger.info({ signal }, 'stopping');
+    rmSync(address, { force: true });
+    const late = setTimeout(() => {
+      logger.error('not everything finished in time');
+      process.exit(1);
+    }, DRAIN_MS);
+    await gateway.close();
+    clearTimeout(late);
+    logger.info('stopped');
+    return 0;
+  } finally {
+    await sandbox?.close();
+  }
+}
+
+function welcome(issuer: string): string {
+  return `
+Oncegate listens at ${issuer}, with a sandbox of four registries and people who do not exist.
+
+  docs    ${issuer}/docs
+  try     npx oncegate prefill 1.004222 003099000017 --related householder=003060000021
+`;
+}
+
+process.exitCode = await runCommand(process.argv.slice(2), {
+  environment,
+  serve,
+  out: (text) => process.stdout.write(`${text}\n`),
+  error: (text) => process.stderr.write(`${text}\n`),
+  colour: process.stdout.isTTY === true && env.NO_COLOR === undefined,
+  stdin: process.stdin,
+});

@@ -1,0 +1,56 @@
+/** Every refusal the gateway can give: its stable code, HTTP status and title. `docs/problems.md` explains each; a test holds the two together. */
+
+export const problems = {
+  'malformed-json': { status: 400, title: 'The body is not strict JSON' },
+  'invalid-request': { status: 400, title: 'The request does not fit its schema' },
+  'unknown-role': { status: 400, title: 'The procedure has no such role' },
+  'role-missing': { status: 400, title: 'The procedure demands a related person that was not named' },
+  'unknown-field': { status: 400, title: 'The form has no such field' },
+  unauthenticated: { status: 401, title: 'A valid access token is needed' },
+  'insufficient-scope': { status: 403, title: 'The token lacks the scope' },
+  'procedure-not-granted': { status: 403, title: 'The agency holds no grant for this procedure' },
+  'grant-not-in-force': { status: 403, title: 'The agency’s grant for this procedure is not in force today' },
+  'not-found': { status: 404, title: 'There is nothing at this address' },
+  'unknown-procedure': { status: 404, title: 'The catalogue has no such procedure' },
+  'procedure-not-in-force': { status: 404, title: 'No version of the procedure is in force today' },
+  'unknown-entry': { status: 404, title: 'The log has no such entry' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
+  'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
+  internal: { status: 500, title: 'The gateway failed' },
+  'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing was asked' },
+  overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
+  draining: { status: 503, title: 'This gateway is stopping' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** Where a request is wrong: a JSON Pointer into it and what is expected there. Never holds a value of the request. */
+export interface RequestFault {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+export interface ProblemOptions {
+  /** For the caller. Must hold no personal data. */
+  readonly detail?: string;
+  readonly errors?: readonly RequestFault[];
+  readonly retryAfterSeconds?: number;
+  /** For the log alone. */
+  readonly cause?: unknown;
+}
+
+/** A refusal on its way to the edge, where alone it becomes a problem document. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly options: ProblemOptions;
+
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    super(code, { cause: options.cause });
+    this.name = 'Problem';
+    this.code = code;
+    this.options = options;
+  }
+}

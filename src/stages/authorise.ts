@@ -1,0 +1,42 @@
+/** Caller and request to the grant that allows it: nothing is allowed that no file grants, today. */
+import type { Catalogue } from '../catalogue/load.ts';
+import { type Authorised, type Caller, type Clock, dayInVietnam, inForce, type PrefillRequest, type Procedure } from '../domain.ts';
+import { Problem } from '../problems.ts';
+
+/** Throws a `Problem` where the catalogue, the grant or the roles do not allow the request. */
+export function authorise(caller: Caller, request: PrefillRequest, catalogue: Catalogue, clock: Clock): Authorised {
+  const today = dayInVietnam(clock());
+  const versions = catalogue.procedures.get(request.procedure);
+  if (versions === undefined) throw new Problem('unknown-procedure');
+  const grants = caller.agency.grants.filter((grant) => grant.procedure === request.procedure);
+  if (grants.length === 0) throw new Problem('procedure-not-granted');
+  const grant = grants.find((one) => inForce(one, today));
+  if (grant === undefined) throw new Problem('grant-not-in-force');
+  const procedure = versions.find((version) => inForce(version, today));
+  if (procedure === undefined) throw new Problem('procedure-not-in-force');
+  checkRoles(request, procedure);
+  return { caller, request, procedure, grant, today } as Authorised;
+}
+
+function checkRoles(request: PrefillRequest, procedure: Procedure): void {
+  const given = Object.keys(request.related ?? {});
+  const takes = [...procedure.roles.values()].filter((role) => role.name !== 'subject' && role.given !== 'never');
+  // The name that the caller wrote is not repeated: it could hold anything.
+  if (given.some((name) => !takes.some((role) => role.name === name))) {
+    throw new Problem('unknown-role', {
+      errors: [{ pointer: '/related', detail: `may name ${takes.map((role) => role.name).join(', ') || 'nobody'}` }],
+    });
+  }
+  const missing = takes.filter((role) => role.given === 'required' && !given.includes(role.name));
+  if (missing.length > 0) {
+    throw new Problem('role-missing', { errors: missing.map((role) => ({ pointer: `/related/${role.name}`, detail: role.label.en })) });
+  }
+  const wrong = takes.filter(
+    (role) => role.kind === 'person' && given.includes(role.name) && !/^[0-9]{12}$/.test(request.related?.[role.name] ?? ''),
+  );
+  if (wrong.length > 0) {
+    throw new Problem('invalid-request', {
+      errors: wrong.map((role) => ({ pointer: `/related/${role.name}`, detail: 'must be 12 digits' })),
+    });
+  }
+}

@@ -1,0 +1,113 @@
+/** The verdict on one paper of the dossier: whether data replaces it, and under which law. Pure. */
+import {
+  type Component,
+  type ComponentResult,
+  type Evidence,
+  inForce,
+  type Outcome,
+  type Plan,
+  type Provision,
+  type Resolved,
+  type Source,
+} from '../domain.ts';
+import type { AssembledField } from './fields.ts';
+import { valuesAt } from './values.ts';
+
+export interface Judging {
+  readonly plan: Plan;
+  readonly resolved: Resolved;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly today: string;
+  /** The assembled field at an index of the form, whether or not its value may leave. */
+  readonly field: (index: number) => AssembledField;
+}
+
+/** What one provision comes to: how much of its evidence is there, and why the rest is not. */
+interface Found {
+  readonly provision: Provision;
+  readonly verdict: 'replaced' | 'partly' | 'ask';
+  readonly by: readonly string[];
+  readonly reason?: string;
+}
+
+export function judge(component: Component, judged: boolean, judging: Judging): ComponentResult {
+  const base = { id: component.id, name: component.name };
+  const condition = component.condition ? { condition: component.condition } : {};
+  if (!judged) return { ...base, verdict: 'ask', reason: 'not-authorised', ...condition };
+  if (component.kept) return { ...base, verdict: 'ask', reason: component.kept, ...condition };
+  const found = component.replacedBy.map((evidence) => weigh(evidence, judging));
+  const best = found.find((one) => one.verdict === 'replaced') ?? found.find((one) => one.verdict === 'partly') ?? found[0];
+  if (best === undefined) return { ...base, verdict: 'ask', reason: 'no-database-replaces-it', ...condition };
+  return {
+    ...base,
+    verdict: best.verdict,
+    ...(best.by.length > 0 ? { by: [...best.by] } : {}),
+    legalBasis: best.provision.citation,
+    ...(best.reason === undefined ? {} : { reason: best.reason }),
+    ...condition,
+  };
+}
+
+function weigh(evidence: Evidence, judging: Judging): Found {
+  const { provision } = evidence;
+  if (!inForce(provision, judging.today)) return { provision, verdict: 'ask', by: [], reason: 'legal-basis-not-in-force' };
+  const parts = evidence.fields.map((index) => weighField(index, provision, judging));
+  if (evidence.records.length > 0) parts.push(weighRecords(evidence, judging));
+  const by = [...new Set(parts.flatMap((part) => ('by' in part ? [part.by] : [])))];
+  const reasons = parts.flatMap((part) => ('reason' in part ? [part.reason] : []));
+  if (reasons.length === 0) return { provision, verdict: 'replaced', by };
+  const reason = REASONS.find((one) => reasons.includes(one)) ?? reasons[0] ?? 'no-record';
+  return { provision, verdict: by.length > 0 ? 'partly' : 'ask', by, reason };
+}
+
+/** What the officer should hear first, where several pieces of evidence are missing. */
+const REASONS = [
+  'conflict',
+  'unavailable',
+  'several-values',
+  'role-not-given',
+  'not-confirmed',
+  'number-cancelled',
+  'not-recorded',
+  'no-record',
+];
+
+type Part = { readonly by: string } | { readonly reason: string };
+
+function weighField(index: number, provision: Provision, { plan, field, sources }: Judging): Part {
+  const { result } = field(index);
+  if (result.status === 'conflict') return { reason: 'conflict' };
+  if (result.status === 'unavailable') return { reason: 'unavailable' };
+  if (result.status !== 'filled') return { reason: result.reason ?? 'no-record' };
+  const holders = [result.source, ...(result.confirmedBy ?? [])];
+  const named = holders.find((source) => provision.databases.includes(sources.get(source ?? '')?.database ?? ''));
+  if (named === undefined) return { reason: 'no-record' };
+  // A value that does not leave is named by where it was checked.
+  return { by: plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${result.dataset}` };
+}
+
+/** One of the records is enough. */
+function weighRecords(evidence: Evidence, { plan, resolved }: Judging): Part {
+  const reasons: string[] = [];
+  for (const check of evidence.records) {
+    const planned = plan.procedure.lookUps[check.lookUp];
+    const outcome = resolved.outcomes.get(check.lookUp);
+    if (planned === undefined || outcome === undefined) continue;
+    if (outcome.kind !== 'found') {
+      reasons.push(reasonOf(outcome));
+      continue;
+    }
+    const values = valuesAt(outcome.record, check.value);
+    const wanted = check.is === undefined ? check.equals : resolved.keys.get(check.is);
+    const met = check.is === undefined && check.equals === undefined ? values.length > 0 : wanted !== undefined && values.includes(wanted);
+    if (met) return { by: `${planned.source}/${planned.dataset}` };
+    reasons.push(check.is !== undefined && wanted === undefined ? 'role-not-given' : 'not-recorded');
+  }
+  return { reason: REASONS.find((one) => reasons.includes(one)) ?? 'no-record' };
+}
+
+function reasonOf(outcome: Exclude<Outcome, { kind: 'found' }>): string {
+  if (outcome.kind === 'unavailable') return 'unavailable';
+  if (outcome.kind === 'absent') return outcome.why === 'cancelled' ? 'number-cancelled' : 'no-record';
+  return outcome.reason === 'not-found' ? 'no-record' : outcome.reason;
+}

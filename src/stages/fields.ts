@@ -1,0 +1,130 @@
+/** One field of the form from the answers: filled, in conflict, or why not. Pure. */
+import { isDeepStrictEqual } from 'node:util';
+import type { JsonValue } from '../adapter.ts';
+import { type Conflict, type Field, type FieldResult, inForce, type Outcome, type PlannedLookUp, type Resolved } from '../domain.ts';
+import { compareDates } from '../vietnam/dates.ts';
+import { compareNames } from '../vietnam/names.ts';
+import { valuesAt } from './values.ts';
+
+/** What a source claims the value to be. */
+interface Claim {
+  readonly source: string;
+  readonly dataset: string;
+  readonly value: JsonValue;
+  readonly outcome: Extract<Outcome, { kind: 'found' }>;
+}
+
+export interface AssembledField {
+  readonly result: FieldResult;
+  readonly value?: JsonValue;
+  readonly conflict?: Conflict;
+}
+
+/** A register that says `unknown` says nothing: above all not that a person is unmarried. */
+const isStated = (value: JsonValue): boolean => value !== 'unknown';
+
+/** Types whose value is a list: for any other, several values are never chosen between. */
+const LISTS = new Set(['personList', 'textList']);
+
+export function assembleField(field: Field, lookUps: readonly PlannedLookUp[], { outcomes }: Resolved, today: string): AssembledField {
+  if (field.from.length === 0) {
+    const declared = field.type === 'declared' || field.type === 'signature';
+    return { result: { status: 'ask', reason: declared ? 'declarant-only' : 'no-source' } };
+  }
+  const claims: Claim[] = [];
+  const silent: { source: string; outcome: Outcome }[] = [];
+  for (const binding of field.from) {
+    const planned = lookUps[binding.lookUp];
+    const outcome = outcomes.get(binding.lookUp);
+    if (planned === undefined || outcome === undefined) continue;
+    if (outcome.kind !== 'found') {
+      silent.push({ source: planned.source, outcome });
+      continue;
+    }
+    const values =
+      binding.values.map((pointer) => valuesAt(outcome.record, pointer).filter(isStated)).find((found) => found.length > 0) ?? [];
+    if (values.length > 1 && !LISTS.has(field.type)) return { result: { status: 'ask', reason: 'several-values' } };
+    const [value] = values;
+    if (value === undefined) silent.push({ source: planned.source, outcome });
+    else claims.push({ source: planned.source, dataset: planned.dataset, value, outcome });
+  }
+  const [first, ...others] = claims;
+  if (first === undefined) return { result: why(silent.map(({ outcome }) => outcome)) };
+  return decide(field, first, others, silent, today);
+}
+
+function decide(
+  field: Field,
+  first: Claim,
+  others: readonly Claim[],
+  silent: readonly { source: string; outcome: Outcome }[],
+  today: string,
+): AssembledField {
+  const differences = others.map((claim) => difference(field.type, first.value, claim.value)).filter((found) => found !== undefined);
+  const confirming = others.filter(
+    (claim) => difference(field.type, first.value, claim.value) === undefined && claim.source !== first.source,
+  );
+  const unconfirmed = silent.filter(({ outcome }) => outcome.kind === 'unavailable').map(({ source }) => source);
+  const { recordedAt, observedAt, freshness } = first.outcome;
+  const result: FieldResult = {
+    status: 'filled',
+    source: first.source,
+    dataset: first.dataset,
+    ...(recordedAt === null ? {} : { recordedAt }),
+    observedAt,
+    freshness,
+    editable: field.editable,
+    ...(confirming.length > 0 ? { confirmedBy: [...new Set(confirming.map((claim) => claim.source))] } : {}),
+    ...(unconfirmed.length > 0 ? { unconfirmed: [...new Set(unconfirmed)] } : {}),
+  };
+  const value = cut(field, first.value);
+  const [worst] = differences.sort((a, b) => RANK[a] - RANK[b]);
+  if (worst === undefined) return { result, value };
+  const rule = field.prevails !== undefined && inForce(field.prevails, today) ? field.prevails : undefined;
+  const conflict: Conflict = {
+    field: field.at,
+    difference: worst,
+    values: [first, ...others].map((claim) => ({ source: claim.source, value: cut(field, claim.value) })),
+    ...(rule === undefined ? {} : { rule: rule.rule ?? rule.ref, legalBasis: rule.citation, chosen: first.source }),
+  };
+  if (rule === undefined) return { result: { status: 'conflict', reason: 'no-register-prevails' }, conflict };
+  return { result: { ...result, status: 'conflict' }, value, conflict };
+}
+
+const RANK = { different: 0, diacritics: 1, 'suspect-default': 2 } as const;
+
+/** How two values differ in meaning, or undefined where they say the same. */
+function difference(type: string, a: JsonValue, b: JsonValue): Conflict['difference'] | undefined {
+  if (type === 'personName' && typeof a === 'string' && typeof b === 'string') {
+    const compared = compareNames(a, b);
+    return compared === 'same' || compared === 'tone-placement' ? undefined : compared;
+  }
+  if (type === 'date' && typeof a === 'string' && typeof b === 'string') {
+    const compared = compareDates(a, b);
+    return compared === 'same' || compared === 'compatible' ? undefined : compared;
+  }
+  return isDeepStrictEqual(a, b) ? undefined : 'different';
+}
+
+/** A form that needs a year gets a year. */
+function cut(field: Field, value: JsonValue): JsonValue {
+  if (field.precision === undefined || typeof value !== 'string') return value;
+  return value.slice(0, { year: 4, month: 7, day: 10 }[field.precision]);
+}
+
+/** Why no source gave a value: what could still change comes before what is certain. */
+function why(outcomes: readonly Outcome[]): FieldResult {
+  const unavailable = outcomes.find((outcome) => outcome.kind === 'unavailable');
+  if (unavailable !== undefined) {
+    const { reason, retryAfterSeconds } = unavailable;
+    return { status: 'unavailable', reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+  }
+  const reasons = outcomes.flatMap((outcome) => (outcome.kind === 'no-key' ? [outcome.reason] : []));
+  if (reasons.includes('unavailable')) return { status: 'unavailable', reason: 'key-unavailable' };
+  if (reasons.includes('several-values')) return { status: 'ask', reason: 'several-values' };
+  if (reasons.includes('role-not-given')) return { status: 'ask', reason: 'role-not-given' };
+  if (reasons.includes('not-confirmed')) return { status: 'not-found', reason: 'not-confirmed' };
+  if (outcomes.some((outcome) => outcome.kind === 'absent' && outcome.why === 'cancelled'))
+    return { status: 'not-found', reason: 'number-cancelled' };
+  return { status: 'not-found', reason: outcomes.some((outcome) => outcome.kind === 'found') ? 'not-recorded' : 'no-record' };
+}

@@ -1,0 +1,139 @@
+/** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
+import { createHmac, hash, type KeyObject, randomUUID } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { KeyKind } from '../adapter.ts';
+import type { AuditEntry, SourceUse } from '../audit/entry.ts';
+import { type AuditLog, LogUnavailable } from '../audit/log.ts';
+import type { Authorised, Caller, Clock, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
+import { newSalt } from './assemble.ts';
+
+export interface RecordTools {
+  readonly log: AuditLog;
+  readonly pseudonymKey: KeyObject;
+  readonly configDigest: string;
+  readonly clock: Clock;
+}
+
+/** The pseudonym of a person or thing in the log: without the key nobody can tell whom it stands for, or try numbers out. */
+export const pseudonym = (key: KeyObject, kind: KeyKind, value: string): string =>
+  createHmac('sha256', key).update(`${kind}:${value}`).digest('base64url');
+
+export const sha256 = (text: string): string => hash('sha256', text, 'base64');
+
+/** The entries of one request. */
+export class ExchangeRecord {
+  readonly id = randomUUID();
+  readonly salt = newSalt();
+  readonly #tools: RecordTools;
+  readonly #caller: Caller;
+  readonly #request: PrefillRequest;
+  #requestDigest: string | undefined;
+
+  constructor(tools: RecordTools, caller: Caller, request: PrefillRequest) {
+    this.#tools = tools;
+    this.#caller = caller;
+    this.#request = request;
+  }
+
+  /** Throws a `Problem` where the log cannot be written: then nobody is asked. */
+  async open(authorised: Authorised, plan: Plan): Promise<Opened> {
+    const { index } = await this.#append({
+      ...this.#start('intent'),
+      ...this.#about(authorised),
+      subjects: this.#pseudonyms(
+        authorised.procedure,
+        new Map(Object.entries({ subject: this.#request.subject, ...this.#request.related })),
+      ),
+      fields: plan.listed.filter((i) => plan.disclosed.has(i)).flatMap((i) => plan.procedure.fields[i]?.at ?? []),
+      sources: plan.lookUps
+        .flatMap((i) => plan.procedure.lookUps[i] ?? [])
+        .map(({ source, dataset, role }) => ({ source, dataset, role, result: 'to-ask' })),
+      requestDigest: this.#digest(),
+    });
+    return { index } as Opened;
+  }
+
+  /** The reply as canonical JSON, and its receipt. Throws a `Problem` where the log cannot be written: then nothing leaves. */
+  async close(authorised: Authorised, plan: Plan, resolved: Resolved, prefill: Prefill): Promise<{ prefill: string; receipt: Receipt }> {
+    const text = canonicalize(prefill) as string;
+    const receipt = await this.#append({
+      ...this.#start('outcome'),
+      ...this.#about(authorised),
+      subjects: this.#pseudonyms(plan.procedure, resolved.keys),
+      fields: Object.entries(prefill.fields).flatMap(([at, { source }]) => (source === undefined ? [] : at)),
+      sources: sourcesUsed(plan, resolved),
+      outcome: 'answered',
+      requestDigest: this.#digest(),
+      replyDigest: sha256(text),
+    });
+    return { prefill: text, receipt };
+  }
+
+  /** The caller went away before the answer: sources may have been asked, nothing left. */
+  async abandon(authorised: Authorised, plan: Plan, resolved: Resolved): Promise<void> {
+    await this.#append({
+      ...this.#start('outcome'),
+      ...this.#about(authorised),
+      subjects: this.#pseudonyms(plan.procedure, resolved.keys),
+      sources: sourcesUsed(plan, resolved),
+      outcome: 'abandoned',
+      requestDigest: this.#digest(),
+    });
+  }
+
+  async refuse(code: ProblemCode): Promise<void> {
+    const { procedure, dossier, officer, subject } = this.#request;
+    const subjects = { subject: pseudonym(this.#tools.pseudonymKey, 'person', subject) };
+    await this.#append({ ...this.#start('refusal'), procedure, dossier, officer, subjects, outcome: code, requestDigest: this.#digest() });
+  }
+
+  #start(kind: AuditEntry['kind']): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'agency' | 'client' | 'config'> {
+    const { clock, configDigest } = this.#tools;
+    return {
+      v: 1,
+      time: new Date(clock()).toISOString(),
+      kind,
+      id: this.id,
+      agency: this.#caller.agency.id,
+      client: this.#caller.client,
+      config: configDigest,
+    };
+  }
+
+  #about({ request, grant }: Authorised): Partial<AuditEntry> {
+    const { procedure, dossier, officer } = request;
+    return { procedure, dossier, officer, grant: grant.id, legalBasis: grant.legalBasis.map((provision) => provision.ref) };
+  }
+
+  #pseudonyms(procedure: Procedure, keys: ReadonlyMap<string, string>): Record<string, string> {
+    const named: Record<string, string> = {};
+    for (const [role, value] of keys) named[role] = pseudonym(this.#tools.pseudonymKey, procedure.roles.get(role)?.kind ?? 'person', value);
+    return named;
+  }
+
+  #digest(): string {
+    this.#requestDigest ??= sha256(canonicalize({ request: this.#request, salt: this.salt }) as string);
+    return this.#requestDigest;
+  }
+
+  async #append(entry: AuditEntry): Promise<Receipt> {
+    try {
+      return await this.#tools.log.append(entry, { receipt: entry.kind !== 'intent' });
+    } catch (error) {
+      if (error instanceof LogUnavailable) throw new Problem('log-unavailable', { retryAfterSeconds: 2, cause: error });
+      throw error;
+    }
+  }
+}
+
+function sourcesUsed(plan: Plan, { outcomes }: Resolved): SourceUse[] {
+  return plan.lookUps.flatMap((index) => {
+    const planned = plan.procedure.lookUps[index];
+    const outcome = outcomes.get(index);
+    if (planned === undefined || outcome === undefined) return [];
+    const { source, dataset, role } = planned;
+    const result = outcome.kind === 'found' || outcome.kind === 'absent' ? outcome.kind : outcome.reason;
+    return { source, dataset, role, result, ...('freshness' in outcome ? { freshness: outcome.freshness } : {}) };
+  });
+}

@@ -1,0 +1,176 @@
+/** Plan to answers: the cache first, then every source that can be asked, at once; a value found in one is the key for the next. */
+import { SourceError } from '../adapter.ts';
+import type { Observed, RecordCache } from '../cache/records.ts';
+import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Source } from '../domain.ts';
+import type { Ask } from './ask.ts';
+import { valuesAt } from './values.ts';
+
+export interface ResolveTools {
+  readonly cache: RecordCache;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly asks: ReadonlyMap<string, Ask>;
+  readonly clock: Clock;
+}
+
+/**
+ * `open` is called once, before the first source is asked, and not at all where the cache knows everything. When `signal` aborts,
+ * whatever has not answered is `unavailable`. Rejects only where `open` does.
+ */
+export async function resolve(
+  authorised: Authorised,
+  plan: Plan,
+  open: () => Promise<Opened>,
+  tools: ResolveTools,
+  signal: AbortSignal,
+): Promise<Resolved> {
+  const resolution = new Resolution(authorised, plan, open, tools, signal);
+  await Promise.all(plan.lookUps.map((index) => resolution.outcome(index)));
+  return resolution.resolved();
+}
+
+type Key = { readonly value: string } | { readonly reason: NoKey };
+
+class Resolution {
+  readonly #authorised: Authorised;
+  readonly #plan: Plan;
+  readonly #open: () => Promise<Opened>;
+  readonly #tools: ResolveTools;
+  readonly #signal: AbortSignal;
+  readonly #aborted: Promise<'aborted'>;
+  readonly #outcomes = new Map<number, Promise<Outcome>>();
+  readonly #settled = new Map<number, Outcome>();
+  readonly #keys = new Map<string, Promise<Key>>();
+  readonly #known = new Map<string, string>();
+  #opening: Promise<Opened> | undefined;
+
+  constructor(authorised: Authorised, plan: Plan, open: () => Promise<Opened>, tools: ResolveTools, signal: AbortSignal) {
+    this.#authorised = authorised;
+    this.#plan = plan;
+    this.#open = open;
+    this.#tools = tools;
+    this.#signal = signal;
+    this.#aborted = new Promise((settle) => {
+      if (signal.aborted) settle('aborted');
+      else signal.addEventListener('abort', () => settle('aborted'), { once: true });
+    });
+  }
+
+  resolved(): Resolved {
+    return { outcomes: this.#settled, keys: this.#known } as unknown as Resolved;
+  }
+
+  outcome(index: number): Promise<Outcome> {
+    let outcome = this.#outcomes.get(index);
+    if (outcome === undefined) {
+      outcome = this.#lookUp(index).then((settled) => {
+        this.#settled.set(index, settled);
+        return settled;
+      });
+      this.#outcomes.set(index, outcome);
+    }
+    return outcome;
+  }
+
+  #key(role: string): Promise<Key> {
+    let key = this.#keys.get(role);
+    if (key === undefined) {
+      key = this.#findKey(role).then((found) => {
+        if ('value' in found) this.#known.set(role, found.value);
+        return found;
+      });
+      this.#keys.set(role, key);
+    }
+    return key;
+  }
+
+  async #findKey(name: string): Promise<Key> {
+    const { request } = this.#authorised;
+    const given = name === 'subject' ? request.subject : request.related?.[name];
+    if (given !== undefined) return { value: given };
+    const role = this.#plan.procedure.roles.get(name);
+    if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
+    let reason: NoKey = 'not-found';
+    for (const binding of role.from) {
+      const outcome = await this.outcome(binding.lookUp);
+      if (outcome.kind === 'unavailable') reason = 'unavailable';
+      if (outcome.kind === 'no-key' && reason === 'not-found') reason = outcome.reason;
+      if (outcome.kind !== 'found') continue;
+      for (const pointer of binding.values) {
+        const [value, ...others] = new Set(valuesAt(outcome.record, pointer).filter((found) => typeof found === 'string'));
+        if (others.length > 0) return { reason: 'several-values' };
+        if (value !== undefined) return { value };
+      }
+    }
+    return { reason };
+  }
+
+  async #lookUp(index: number): Promise<Outcome> {
+    const lookUp = this.#plan.procedure.lookUps[index];
+    const role = this.#plan.procedure.roles.get(lookUp?.role ?? '');
+    if (lookUp === undefined || role === undefined) throw new Error('the plan speaks of a look-up that the procedure has not');
+    const key = await this.#key(role.name);
+    if ('reason' in key) return { kind: 'no-key', reason: key.reason };
+    const name = { source: lookUp.source, dataset: lookUp.dataset, kind: role.kind, key: key.value };
+    const source = this.#tools.sources.get(lookUp.source);
+    const limits = source?.datasets[lookUp.dataset];
+    if (source === undefined || limits === undefined) throw new Error('the procedure speaks of a source that the catalogue has not');
+
+    const maxAge = Math.min(
+      limits.maxAgeSeconds,
+      this.#plan.procedure.maxAgeSeconds ?? Number.POSITIVE_INFINITY,
+      this.#authorised.request.maxAgeSeconds ?? Number.POSITIVE_INFINITY,
+    );
+    const cached = maxAge > 0 ? await this.#tools.cache.get(name) : undefined;
+    const age = cached === undefined ? Number.POSITIVE_INFINITY : this.#tools.clock() - cached.observedAt;
+    const fresh = cached !== undefined && age < 1000 * Math.min(maxAge, cached.answer.found ? maxAge : limits.absentMaxAgeSeconds);
+    let outcome: Outcome;
+    if (fresh) {
+      outcome = toOutcome(cached, 'cached');
+    } else {
+      this.#opening ??= this.#open();
+      const opened = await this.#opening;
+      outcome = await this.#ask(lookUp.source, { dataset: lookUp.dataset, key: key.value }, opened, (observed) => {
+        const seconds = observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds);
+        this.#tools.cache.set(name, observed, seconds);
+      });
+    }
+    if (role.confirm === undefined || outcome.kind !== 'found') return outcome;
+    const confirming = await this.#key(role.confirm.is);
+    const confirmed = 'value' in confirming && valuesAt(outcome.record, role.confirm.value).includes(confirming.value);
+    return confirmed ? outcome : { kind: 'no-key', reason: 'not-confirmed' };
+  }
+
+  async #ask(
+    source: string,
+    lookUp: { dataset: string; key: string },
+    opened: Opened,
+    keep: (observed: Observed) => void,
+  ): Promise<Outcome> {
+    const ask = this.#tools.asks.get(source);
+    if (ask === undefined) throw new Error('the catalogue speaks of a source that is not plugged in');
+    if (this.#signal.aborted) return { kind: 'unavailable', reason: 'timeout' };
+    // The answer is kept even when this request no longer waits for it: the next one will be glad of it.
+    const answering = ask(lookUp, opened).then((answer) => {
+      const observed = { answer, observedAt: this.#tools.clock() };
+      keep(observed);
+      return toOutcome(observed, 'live');
+    }, toUnavailable);
+    const first = await Promise.race([answering, this.#aborted]);
+    return first === 'aborted' ? { kind: 'unavailable', reason: 'timeout' } : first;
+  }
+}
+
+function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached'): Outcome {
+  const at = new Date(observedAt).toISOString();
+  if (answer.found) return { kind: 'found', record: answer.record, recordedAt: answer.recordedAt, observedAt: at, freshness };
+  return { kind: 'absent', ...(answer.why ? { why: answer.why } : {}), observedAt: at, freshness };
+}
+
+function toUnavailable(error: unknown): Outcome {
+  if (!(error instanceof SourceError)) throw error;
+  return {
+    kind: 'unavailable',
+    reason: error.reason,
+    ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+  };
+}

@@ -1,0 +1,155 @@
+/** Access tokens: an agency proves itself by a signed assertion (RFC 7523) and gets a short-lived `at+jwt` (RFC 9068). */
+import { createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
+import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
+import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from './domain.ts';
+
+/** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
+const ASSERTION_ALGORITHMS = ['EdDSA', 'ES256'];
+const ASSERTION_LIFETIME_SECONDS = 300;
+const CLOCK_TOLERANCE_SECONDS = 10;
+/** jose tolerates more than the compact form; one token has one spelling. */
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const MAX_TOKEN_LENGTH = 4096;
+
+export interface TokenSettings {
+  readonly issuer: string;
+  readonly key: KeyObject;
+  readonly lifetimeSeconds: number;
+  readonly agencies: ReadonlyMap<string, Agency>;
+  readonly clock: Clock;
+}
+
+/** What a verified access token says. Expiry in seconds since the epoch. */
+export interface TokenClaims {
+  readonly agency: string;
+  readonly client: string;
+  readonly scopes: readonly string[];
+  readonly expires: number;
+}
+
+/** A token request that is refused, with its code of RFC 6749 §5.2. Says nothing about which agencies there are. */
+export class TokenRefusal extends Error {
+  readonly code: 'invalid_request' | 'invalid_client' | 'unsupported_grant_type' | 'invalid_scope';
+
+  constructor(code: TokenRefusal['code'], description: string) {
+    super(description);
+    this.code = code;
+  }
+}
+
+export class Tokens {
+  readonly #settings: TokenSettings;
+  readonly #publicKey: KeyObject;
+  readonly #agencyKeys = new WeakMap<AgencyKey, Promise<Awaited<ReturnType<typeof importJWK>>>>();
+  /** Assertions that were used, until they expire: `agency jti` → expiry in seconds. */
+  readonly #used = new Map<string, number>();
+
+  constructor(settings: TokenSettings) {
+    this.#settings = settings;
+    this.#publicKey = createPublicKey(settings.key);
+  }
+
+  /** The public keys that verify access tokens, as a JWK Set (RFC 7517). */
+  async jwks(): Promise<{ keys: JWK[] }> {
+    const jwk = this.#publicKey.export({ format: 'jwk' }) as JWK;
+    return { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256', use: 'sig' }] };
+  }
+
+  /** The agency that an assertion proves. Throws `TokenRefusal`. */
+  async authenticateClient(assertion: string, tokenEndpoint: string): Promise<Agency> {
+    const refusal = new TokenRefusal('invalid_client', 'the client assertion is not valid');
+    if (assertion.length > MAX_TOKEN_LENGTH || !COMPACT.test(assertion)) throw refusal;
+    const { clock, issuer } = this.#settings;
+    const now = new Date(clock());
+    try {
+      const agency = this.#settings.agencies.get(String(decodeJwt(assertion).iss));
+      const { kid, alg } = decodeProtectedHeader(assertion);
+      const keys = agency === undefined || agency.keys === 'sandbox' ? [] : agency.keys;
+      const key = keys.find((one) => one.kid === kid && one.alg === alg && inForce({ validFrom: '0000', ...one }, dayInVietnam(clock())));
+      if (agency === undefined || key === undefined) throw refusal;
+      const { payload } = await jwtVerify(assertion, await this.#import(key), {
+        algorithms: ASSERTION_ALGORITHMS,
+        issuer: agency.id,
+        subject: agency.id,
+        audience: [issuer, tokenEndpoint],
+        requiredClaims: ['exp', 'iat', 'jti'],
+        maxTokenAge: ASSERTION_LIFETIME_SECONDS,
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        currentDate: now,
+      });
+      const seconds = Math.floor(clock() / 1000);
+      if ((payload.exp ?? 0) > seconds + 2 * ASSERTION_LIFETIME_SECONDS || typeof payload.jti !== 'string' || payload.jti.length > 200)
+        throw refusal;
+      this.#useOnce(`${agency.id} ${payload.jti}`, payload.exp ?? 0, seconds, refusal);
+      return agency;
+    } catch (error) {
+      if (error instanceof TokenRefusal || error instanceof errors.JOSEError || error instanceof TypeError) throw refusal;
+      throw error;
+    }
+  }
+
+  /** A new access token for the scopes asked, all of which the agency must have; without `scope`, for all it has. */
+  async issue(
+    agency: Agency,
+    scope: string | undefined,
+  ): Promise<{ access_token: string; token_type: 'Bearer'; expires_in: number; scope: string }> {
+    const scopes = scope === undefined ? [...agency.scopes] : scope.split(' ').filter((one) => one !== '');
+    if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
+      throw new TokenRefusal('invalid_scope', 'the agency has not all of these scopes');
+    const { issuer, key, lifetimeSeconds, clock } = this.#settings;
+    const now = Math.floor(clock() / 1000);
+    const [jwk] = (await this.jwks()).keys;
+    const token = await new SignJWT({ client_id: agency.id, scope: scopes.join(' ') })
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: jwk?.kid ?? '' })
+      .setIssuer(issuer)
+      .setSubject(agency.id)
+      .setAudience(issuer)
+      .setIssuedAt(now)
+      .setExpirationTime(now + lifetimeSeconds)
+      .setJti(randomUUID())
+      .sign(key);
+    return { access_token: token, token_type: 'Bearer', expires_in: lifetimeSeconds, scope: scopes.join(' ') };
+  }
+
+  /** What an access token of ours says, or undefined for anything else. */
+  async verify(token: string): Promise<TokenClaims | undefined> {
+    if (token.length > MAX_TOKEN_LENGTH || !COMPACT.test(token)) return undefined;
+    const { issuer, lifetimeSeconds, clock } = this.#settings;
+    try {
+      const { payload } = await jwtVerify(token, this.#publicKey, {
+        algorithms: ['ES256'],
+        typ: 'at+jwt',
+        issuer,
+        audience: issuer,
+        requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id', 'scope'],
+        maxTokenAge: lifetimeSeconds,
+        clockTolerance: 0,
+        currentDate: new Date(clock()),
+      });
+      return {
+        agency: String(payload.sub),
+        client: String(payload.client_id),
+        scopes: String(payload.scope).split(' '),
+        expires: payload.exp ?? 0,
+      };
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return undefined;
+      throw error;
+    }
+  }
+
+  #import(key: AgencyKey): Promise<Awaited<ReturnType<typeof importJWK>>> {
+    let imported = this.#agencyKeys.get(key);
+    if (imported === undefined) this.#agencyKeys.set(key, (imported = importJWK({ ...key } as JWK, key.alg)));
+    return imported;
+  }
+
+  #useOnce(name: string, expires: number, now: number, refusal: TokenRefusal): void {
+    for (const [other, until] of this.#used) {
+      if (until + CLOCK_TOLERANCE_SECONDS >= now) break;
+      this.#used.delete(other);
+    }
+    if (this.#used.has(name)) throw refusal;
+    this.#used.set(name, expires);
+  }
+}
