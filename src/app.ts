@@ -5,7 +5,6 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
-import type { Adapter, JsonObject } from './adapter.ts';
 import { checkpointSigner, formatVerifierKey, parseVerifierKey } from './audit/checkpoint.ts';
 import { AuditLog } from './audit/log.ts';
 import { openSqliteSearch } from './audit/search.ts';
@@ -15,7 +14,6 @@ import { memoryCache } from './cache/memory.ts';
 import { recordCache } from './cache/records.ts';
 import { redisCache } from './cache/redis.ts';
 import { tieredCache } from './cache/tiered.ts';
-import { ConfigurationError, type Fault } from './catalogue/faults.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import type { Agency, Clock } from './domain.ts';
 import { exchange } from './exchange.ts';
@@ -28,7 +26,8 @@ import { operatorRoutes } from './http/operator.ts';
 import { buildServer } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { loadKeys, sandboxAgencyKey } from './keys.ts';
-import { type Ask, askSource } from './stages/ask.ts';
+import { plugSources, type SandboxRegistries } from './plug.ts';
+import { askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
 import { Tokens } from './tokens.ts';
 
@@ -45,12 +44,6 @@ export interface Environment {
   readonly logLevel: string;
   /** A secret that a file of the configuration refers to as `env:NAME`. */
   readonly secret: (name: string) => string | undefined;
-}
-
-/** Where the sandbox's registries listen and what they are to be told; absent in production. */
-export interface SandboxRegistries {
-  readonly addresses: Readonly<Record<string, URL>>;
-  readonly credentials: Readonly<Record<string, string>>;
 }
 
 export interface GatewayOptions {
@@ -92,7 +85,7 @@ export async function createGateway({
     throw new Error('DATABASE_URL is set, but this version keeps its log in SQLite only: unset it');
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { dataDirectory, issuer } = environment;
-  const sources = plugSources(catalogue, environment, sandbox);
+  const plugged = plugSources(catalogue.sources, adapters, { sandbox, secret: environment.secret });
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
 
   const keys = loadKeys(dataDirectory, sandbox !== undefined);
@@ -120,11 +113,13 @@ export async function createGateway({
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: catalogue.gateway.tokenLifetimeSeconds, agencies, clock });
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
   const configDigest = catalogue.digest;
+  const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
+  const records = recordCache(cache, keys.seal, keys.cacheName);
   const tools = {
     catalogue,
-    cache: recordCache(cache, keys.seal, keys.cacheName),
+    cache: records,
     sources: catalogue.sources,
-    asks: sources.asks,
+    asks: new Map([...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, { validators, cache: records, clock })])),
     log,
     pseudonymKey: keys.pseudonym,
     configDigest,
@@ -157,7 +152,7 @@ export async function createGateway({
       await search.close();
       await store.close();
       await cache.close();
-      await sources.close();
+      await Promise.all([...plugged.values()].map(({ adapter }) => adapter.close()));
     },
   };
 }
@@ -165,74 +160,6 @@ export async function createGateway({
 function apiSchemas(): object[] {
   const directory = join(SCHEMAS, 'api');
   return readdirSync(directory).map((file) => JSON.parse(readFileSync(join(directory, file), 'utf8')) as object);
-}
-
-/** Makes the adapter of every source, with its address and secret from where the file refers to. */
-function plugSources(
-  catalogue: Catalogue,
-  environment: Environment,
-  sandbox: SandboxRegistries | undefined,
-): { asks: Map<string, Ask>; close(): Promise<void> } {
-  const faults: Fault[] = [];
-  const plugged = new Map<string, Adapter>();
-  const asks = new Map<string, Ask>();
-  const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
-  for (const source of catalogue.sources.values()) {
-    const read = (member: 'address' | 'credential'): string | undefined => {
-      const reference = source[member];
-      if (reference === undefined) return undefined;
-      const value = dereference(reference, member, environment, sandbox);
-      if (value === undefined)
-        faults.push({
-          file: `sources/${source.id}.yaml`,
-          pointer: `/${member}`,
-          rule: 'missing-secret',
-          message: `${reference} leads nowhere`,
-        });
-      return value;
-    };
-    const [address, credential] = [read('address'), read('credential')];
-    const create = adapters[source.adapter];
-    if (address === undefined || create === undefined || !URL.canParse(address)) {
-      if (address !== undefined)
-        faults.push({ file: `sources/${source.id}.yaml`, pointer: '/address', rule: 'missing-secret', message: 'is not a URL' });
-      continue;
-    }
-    const adapter = create({ address: new URL(address), credential, datasets: source.datasets as unknown as Record<string, JsonObject> });
-    plugged.set(source.id, adapter);
-    asks.set(source.id, askSource(source, adapter, validators));
-  }
-  if (faults.length > 0) throw new ConfigurationError(faults);
-  return {
-    asks,
-    close: async () => {
-      await Promise.all([...plugged.values()].map((adapter) => adapter.close()));
-    },
-  };
-}
-
-function dereference(
-  reference: string,
-  member: 'address' | 'credential',
-  environment: Environment,
-  sandbox: SandboxRegistries | undefined,
-): string | undefined {
-  const [scheme, ...rest] = reference.split(':');
-  const name = rest.join(':');
-  switch (scheme) {
-    case 'sandbox':
-      return member === 'address' ? sandbox?.addresses[name]?.href : sandbox?.credentials[name];
-    case 'env':
-      return environment.secret(name);
-    case 'file':
-      try {
-        return readFileSync(name, 'utf8').trim();
-      } catch {
-        return undefined;
-      }
-    default:
-      return reference;
-  }
 }
 
 /** The sandbox's agencies have their keys made for them on first start. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { createGateway, type Environment } from './app.ts';
 import { type CommandLine, runCommand } from './cli.ts';
-import { startSandbox } from './sandbox/index.ts';
+import { type Sandbox, startSandbox } from './sandbox/index.ts';
 
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */
 const DRAIN_MS = 15_000;
@@ -35,7 +35,7 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
     await gateway.server.listen({ host, port });
     const address = join(environment.dataDirectory, 'address');
     writeFileSync(address, `${environment.issuer}\n`);
-    if (sandboxed) line.out(welcome(environment.issuer));
+    if (sandbox !== undefined) line.out(welcome(environment.issuer, sandbox));
     else logger.info({ address: environment.issuer, config: gateway.catalogue.digest }, 'listening');
 
     const signal = await new Promise<string>((resolve) => {
@@ -56,12 +56,14 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   }
 }
 
-function welcome(issuer: string): string {
+function welcome(issuer: string, { addresses }: Sandbox): string {
+  const registries = Object.entries(addresses).map(([name, address]) => `              ${address.origin}  ${name}`);
   return `
 Oncegate listens at ${issuer}, with a sandbox of four registries and people who do not exist.
 
-  docs    ${issuer}/docs
-  try     npx oncegate prefill 1.004222 003099000017 --related householder=003060000021
+  docs        ${issuer}/docs
+  try         npx oncegate prefill 1.004222 003099000017 --related householder=003060000021
+  registries${registries.join('\n').slice(12)}
 `;
 }
 

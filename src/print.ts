@@ -64,7 +64,9 @@ export function printReply(
 
   const labels = new Map(procedure.fields.map((field) => [field.at, say(field.name)]));
   const width = Math.min(48, Math.max(...Object.keys(prefill.fields).map((at) => (labels.get(at) ?? at).length)));
-  for (const [at, result] of Object.entries(prefill.fields)) {
+  for (const at of labels.keys()) {
+    const result = prefill.fields[at];
+    if (result === undefined) continue;
     const [value] = valuesAt(prefill.form, splitPointer(at));
     const label = fit(labels.get(at) ?? at, width);
     const origin = [
@@ -110,5 +112,7 @@ function show(value: JsonValue): string {
   if (Array.isArray(value)) return value.map(show).join('; ');
   if (typeof value !== 'object' || value === null) return String(value);
   if (typeof value.text === 'string') return value.text;
+  if (typeof value.fullName === 'string') return [value.fullName, value.personalId ?? value.oldId9].filter(Boolean).join(' ');
+  if (typeof value.number === 'string') return [value.type, value.number, value.issuedOn, value.issuedBy].filter(Boolean).join(', ');
   return Object.values(value).map(show).join(' ');
 }

@@ -22,7 +22,6 @@ export const problems = {
   internal: { status: 500, title: 'The gateway failed' },
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing was asked' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
-  draining: { status: 503, title: 'This gateway is stopping' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemCode = keyof typeof problems;

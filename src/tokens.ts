@@ -80,6 +80,8 @@ export class Tokens {
       const seconds = Math.floor(clock() / 1000);
       if ((payload.exp ?? 0) > seconds + 2 * ASSERTION_LIFETIME_SECONDS || typeof payload.jti !== 'string' || payload.jti.length > 200)
         throw refusal;
+      // Whoever else an assertion is addressed to could use it here in the agency's name.
+      if ([payload.aud].flat().length !== 1) throw refusal;
       this.#useOnce(`${agency.id} ${payload.jti}`, payload.exp ?? 0, seconds, refusal);
       return agency;
     } catch (error) {
@@ -93,7 +95,7 @@ export class Tokens {
     agency: Agency,
     scope: string | undefined,
   ): Promise<{ access_token: string; token_type: 'Bearer'; expires_in: number; scope: string }> {
-    const scopes = scope === undefined ? [...agency.scopes] : scope.split(' ').filter((one) => one !== '');
+    const scopes = scope === undefined ? [...agency.scopes] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
     if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
       throw new TokenRefusal('invalid_scope', 'the agency has not all of these scopes');
     const { issuer, key, lifetimeSeconds, clock } = this.#settings;

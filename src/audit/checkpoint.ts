@@ -28,12 +28,18 @@ export function formatVerifierKey(name: string, key: KeyObject): string {
   return `${name}+${keyId(name, raw).toString('hex')}+${Buffer.concat([Buffer.from([ALGORITHM_ED25519]), raw]).toString('base64')}`;
 }
 
+/** The bytes of a base64 text, or undefined where it is not the one spelling of them: a second one would let a receipt be changed and still verify. */
+export function fromBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : undefined;
+}
+
 /** Throws an Error that says what is wrong with the text. */
 export function parseVerifierKey(text: string): VerifierKey {
   const [name, id, encoded, ...rest] = text.trim().split('+');
   // The base64 of the key may hold a plus sign itself.
-  const bytes = Buffer.from([encoded, ...rest].join('+'), 'base64');
-  if (!name || !/^[0-9a-f]{8}$/.test(id ?? '') || bytes.length !== 33 || bytes[0] !== ALGORITHM_ED25519) {
+  const bytes = fromBase64([encoded, ...rest].join('+'));
+  if (!name || !/^[0-9a-f]{8}$/.test(id ?? '') || bytes?.length !== 33 || bytes[0] !== ALGORITHM_ED25519) {
     throw new Error('not a verifier key: <name>+<8 hex digits>+<base64 of an Ed25519 key>');
   }
   const raw = bytes.subarray(1);
@@ -62,14 +68,14 @@ export function openCheckpoint(note: string, key: VerifierKey): Checkpoint {
     .split('\n')
     .map((line) => /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line))
     .filter((match) => match?.[1] === key.name)
-    .map((match) => Buffer.from(match?.[2] ?? '', 'base64'))
-    .find((bytes) => bytes.subarray(0, 4).equals(key.id));
+    .map((match) => fromBase64(match?.[2] ?? ''))
+    .find((bytes) => bytes?.subarray(0, 4).equals(key.id));
   if (signed === undefined) throw new Error(`the checkpoint bears no signature of ${key.name}`);
   if (!verify(null, Buffer.from(body), key.key, signed.subarray(4)))
     throw new Error(`the signature of ${key.name} on the checkpoint is wrong`);
   const [origin, size, root, ...rest] = body.slice(0, -1).split('\n');
-  const hashed = Buffer.from(root ?? '', 'base64');
-  if (!origin || !/^(0|[1-9][0-9]{0,15})$/.test(size ?? '') || hashed.length !== 32 || rest.length > 0) {
+  const hashed = fromBase64(root ?? '');
+  if (!origin || !/^(0|[1-9][0-9]{0,15})$/.test(size ?? '') || hashed?.length !== 32 || rest.length > 0) {
     throw new Error('the checkpoint has not the form of a checkpoint');
   }
   return { origin, size: Number(size), root: hashed };

@@ -5,7 +5,7 @@ import type { Receipt } from '../domain.ts';
 import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
 import { LogMoved, type LogStore } from './store.ts';
-import { inclusionPath, leafHash, NEWEST, rangeRoot, TILE_HEIGHT, TILE_WIDTH, TreeEdge, tileReader } from './tree.ts';
+import { HASH_BYTES, inclusionPath, leafHash, NEWEST, rangeRoot, TILE_HEIGHT, TILE_WIDTH, TreeEdge, tileReader } from './tree.ts';
 
 /** The log could not be written: nothing that waited for it may happen. */
 export class LogUnavailable extends Error {}
@@ -26,6 +26,9 @@ export interface LogSettings {
   /** How many entries may wait; beyond it `append` refuses at once. */
   readonly queue?: number;
 }
+
+/** How often a batch is fitted anew to a log that other processes write to as well. */
+const MAX_TRIES = 20;
 
 export class AuditLog {
   readonly #settings: LogSettings;
@@ -51,6 +54,7 @@ export class AuditLog {
       const stored = await withTiles(settings.store, (node) => rangeRoot(0, size, node));
       if (!stored.equals(root)) throw new Error('the log was changed: its tree does not lead to its signed checkpoint');
     }
+    await checkNewest(settings.store, head.size);
     return new AuditLog(settings, await edgeOf(settings.store, head.size));
   }
 
@@ -99,15 +103,16 @@ export class AuditLog {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    try {
-      await this.#store(batch);
-    } catch (error) {
-      if (!(error instanceof LogMoved)) {
+    for (let tries = 1; ; tries++) {
+      const from = this.#edge.size;
+      try {
+        return await this.#store(batch);
+      } catch (error) {
+        // Leaves that were not stored must not stay: another process could bring the log to just the length they feign.
+        this.#edge.truncate(from);
+        if (!(error instanceof LogMoved) || tries === MAX_TRIES) throw error;
         await this.#reload();
-        throw error;
       }
-      await this.#reload();
-      await this.#store(batch);
     }
   }
 
@@ -127,7 +132,7 @@ export class AuditLog {
     this.#edge.trim();
   }
 
-  /** After a failed commit only the store knows how long the log is. */
+  /** After another process wrote only the store knows how long the log is. */
   async #reload(): Promise<void> {
     this.#edge = await edgeOf(this.#settings.store, (await this.#settings.store.head()).size);
   }
@@ -151,6 +156,20 @@ export class AuditLog {
   /** Resolves when nothing waits any more. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
+  }
+}
+
+/** Checks the entries of the newest tile, where a torn or restored file shows, against their leaves. Throws an Error that names the first that does not fit. */
+async function checkNewest(store: LogStore, size: number): Promise<void> {
+  if (size === 0) return;
+  const tile = Math.floor((size - 1) / TILE_WIDTH);
+  const from = tile * TILE_WIDTH;
+  const [entries, hashes] = await Promise.all([store.read(from, size), store.tile(0, tile)]);
+  for (let i = 0; i < size - from; i++) {
+    const bytes = entries[i];
+    if (bytes === undefined) throw new Error(`the log lost entries: it holds ${from + entries.length} where it should hold ${size}`);
+    if (!leafHash(Buffer.from(bytes)).equals(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)))
+      throw new Error(`the log was changed: entry ${from + i} is not the one in its tree`);
   }
 }
 

@@ -96,6 +96,9 @@ export function openSqliteSearch(path: string, store: LogStore): LogSearch {
   };
 }
 
+/** A time as the log writes it, since times are compared as texts; a leap second, which clocks here do not know, is the millisecond before its end. */
+const asLogged = (time: string): string => new Date(time.replace(/:60(\.\d+)?Z$/i, ':59.999Z')).toISOString();
+
 function toSql(query: SearchQuery): { sql: string; values: SQLInputValue[] } {
   const conditions: string[] = [];
   const values: SQLInputValue[] = [];
@@ -106,8 +109,8 @@ function toSql(query: SearchQuery): { sql: string; values: SQLInputValue[] } {
   };
   where('idx IN (SELECT idx FROM subject WHERE pseudonym = ?)', query.pseudonym);
   for (const name of COLUMNS) where(`${name} = ?`, query[name]);
-  where('time >= ?', query.from);
-  where('time < ?', query.to);
+  where('time >= ?', query.from && asLogged(query.from));
+  where('time < ?', query.to && asLogged(query.to));
   where('idx < ?', query.before);
   values.push(query.limit);
   return {

@@ -1,8 +1,8 @@
 /** Checks a saved reply offline, with the log's public key alone. It imports nothing of the gateway but the tree and the checkpoint. */
 import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { openCheckpoint, type VerifierKey } from './checkpoint.ts';
-import { leafHash, rootFromPath } from './tree.ts';
+import { fromBase64, openCheckpoint, type VerifierKey } from './checkpoint.ts';
+import { HASH_BYTES, leafHash, rootFromPath } from './tree.ts';
 
 /** What a caller keeps: the reply as it came, and where wanted the request as it was sent. */
 export interface SavedReply {
@@ -30,11 +30,13 @@ export function digestOf(value: unknown): string {
  * With `request`, checks too that this was the question. Throws an Error whose message says what does not hold.
  */
 export function verifyReply(saved: SavedReply, key: VerifierKey, request?: unknown): Verified {
+  if (!isObject(saved) || !isObject(saved.prefill)) throw new Error('there is no prefill to check');
   const { entry, index, proof, checkpoint } = receiptParts(saved.receipt);
-  if (saved.prefill === undefined) throw new Error('there is no prefill to check');
   if (entry.replyDigest !== digestOf(saved.prefill)) throw new Error('the answer is not the one that the log holds: it was changed');
-  if (request !== undefined && entry.requestDigest !== digestOf(request)) throw new Error('the request is not the one that the log holds');
+  if (request !== undefined && entry.requestDigest !== digestOf({ request, salt: saved.prefill.salt }))
+    throw new Error('the request is not the one that the log holds');
   const head = openCheckpoint(checkpoint, key);
+  if (head.origin !== key.name) throw new Error(`the checkpoint is that of ${head.origin}, not of ${key.name}`);
   const root = rootFromPath(leafHash(Buffer.from(canonicalize(entry) ?? '')), index, head.size, proof);
   if (root === undefined || !root.equals(head.root))
     throw new Error('the entry is not in the log at this place: entry, index or proof was changed');
@@ -47,8 +49,11 @@ function receiptParts(receipt: unknown): { entry: Record<string, unknown>; index
   if (!isObject(entry) || typeof index !== 'number' || typeof checkpoint !== 'string' || !Array.isArray(proof)) {
     throw new Error('the receipt lacks its entry, index, proof or checkpoint');
   }
-  const path = proof.map((item) => Buffer.from(typeof item === 'string' ? item : '', 'base64'));
-  if (path.some((item) => item.length !== 32)) throw new Error('the proof holds something that is not a hash');
+  const path = proof.map((item) => {
+    const bytes = typeof item === 'string' ? fromBase64(item) : undefined;
+    if (bytes?.length !== HASH_BYTES) throw new Error('the proof holds something that is not a hash');
+    return bytes;
+  });
   return { entry, index, proof: path, checkpoint };
 }
 

@@ -23,9 +23,9 @@ export function memoryCache(limitBytes: number): Cache & { readonly bytes: numbe
       return store.get<Buffer>(key);
     },
     set(key, value, seconds) {
+      if (sizes.has(key)) store.del(key);
       const size = value.length + OVERHEAD_BYTES;
       if (size > limitBytes || seconds <= 0) return;
-      if (sizes.has(key)) store.del(key);
       for (const oldest of sizes.keys()) {
         if (bytes + size <= limitBytes) break;
         store.del(oldest);
@@ -38,6 +38,7 @@ export function memoryCache(limitBytes: number): Cache & { readonly bytes: numbe
       store.close();
       store.flushAll();
       sizes.clear();
+      bytes = 0;
     },
   };
 }

@@ -27,9 +27,16 @@ export interface RecordCache {
 
 /** `sealKey` and `nameKey` are 32-byte secrets; whoever reads the cache without them reads noise. */
 export function recordCache(cache: Cache, sealKey: KeyObject, nameKey: KeyObject): RecordCache {
+  // A look-up reads and then writes under the same name: its pseudonym is made once.
+  const keys = new WeakMap<RecordName, string>();
   const keyOf = (name: RecordName): string => {
-    const person = createHmac('sha256', nameKey).update(`${name.kind}:${name.key}`).digest('base64url');
-    return hash('sha256', `${person}|${name.source}|${name.dataset}`, 'base64url');
+    let key = keys.get(name);
+    if (key === undefined) {
+      const person = createHmac('sha256', nameKey).update(`${name.kind}:${name.key}`).digest('base64url');
+      key = hash('sha256', `${person}|${name.source}|${name.dataset}`, 'base64url');
+      keys.set(name, key);
+    }
+    return key;
   };
   return {
     async get(name) {

@@ -35,8 +35,9 @@ export function redisCache(url: string, report: (state: 'connected' | 'away') =>
       }
     },
     set(key, bytes, seconds) {
-      if (redis.status !== 'ready' || seconds <= 0) return;
-      redis.set(PREFIX + key, bytes, 'PX', Math.ceil(seconds * 1000)).catch(() => {});
+      if (redis.status !== 'ready') return;
+      const name = PREFIX + key;
+      (seconds > 0 ? redis.set(name, bytes, 'PX', Math.ceil(seconds * 1000)) : redis.del(name)).catch(() => {});
     },
     async close() {
       redis.disconnect();

@@ -6,7 +6,7 @@ import type { Fault, Rule } from './faults.ts';
 import type { Schemas } from './schemas.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
-const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]"?d"?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]["']?d["']?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
 
 /** The kinds of files and the directory of each; `gateway` is the single file at the top. */
 export const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal' } as const;
@@ -44,8 +44,13 @@ export function readFiles(directory: string, schemas: Schemas, faults: Fault[], 
       read(file, bytes);
       files.push(parseFile(kind, file, bytes, schemas, faults));
     } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
       const message =
-        error instanceof Error && 'code' in error ? `cannot be read (${String(error.code)})` : String((error as Error).message);
+        code === undefined
+          ? (error as Error).message
+          : code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+            ? 'is not UTF-8'
+            : `cannot be read (${code})`;
       faults.push({ file, pointer: '', rule: 'unreadable', message });
     }
   }
@@ -61,13 +66,15 @@ function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, fa
     const at = offset ?? offsetOf(document, pointer);
     faults.push({ file, ...(at === undefined ? {} : { line: lines.linePos(at).line }), pointer, rule, message });
   };
+  // Said alone and without the text: a fault is printed and logged, and any other of this file could repeat the key.
+  if (PRIVATE_KEY.test(text)) {
+    fault('', 'private-key', 'the file seems to hold a private key; only public keys belong here', text.search(PRIVATE_KEY));
+    return { kind, file, value: null, valid: false, fault };
+  }
   for (const error of document.errors) {
     valid = false;
     fault('', 'yaml', error.message.split('\n')[0] ?? 'not YAML', error.pos[0]);
   }
-  // Said without the text: a fault is printed and logged.
-  if (PRIVATE_KEY.test(text))
-    fault('', 'private-key', 'the file seems to hold a private key; only public keys belong here', text.search(PRIVATE_KEY));
   let value: unknown = null;
   if (valid) {
     try {

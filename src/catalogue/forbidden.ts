@@ -29,6 +29,9 @@ const NAMES = [
   'banAnHinhSu',
 ].map(plain);
 
+/** The keywords of JSON Schema whose members are named by the schema's author. */
+const NAMED = new Set(['properties', 'patternProperties', '$defs']);
+
 /** Whether a name of a dataset, field or member says that it holds such data. */
 export function isCrimePreventionName(name: string): boolean {
   const compared = plain(name);
@@ -41,11 +44,15 @@ export function crimePreventionIn(dataset: DatasetSchema): string[] {
   if (/list 3/i.test(dataset.schema['x-legal']?.decree58AnnexV ?? '') || isCrimePreventionName(dataset.name)) found.push('');
   const visit = (node: unknown, pointer: string): void => {
     if (typeof node !== 'object' || node === null) return;
-    for (const [name, child] of Object.entries((node as { properties?: object }).properties ?? {})) {
-      if (isCrimePreventionName(name)) found.push(`${pointer}/${name}`);
-      visit(child, `${pointer}/${name}`);
+    for (const [keyword, child] of Object.entries(node)) {
+      // Wherever a schema may hold members: below `oneOf`, `then` or `$defs` as well as at its top.
+      if (!NAMED.has(keyword)) visit(child, keyword === 'items' ? `${pointer}/*` : pointer);
+      else
+        for (const [name, member] of Object.entries(child as object)) {
+          if (isCrimePreventionName(name)) found.push(`${pointer}/${name}`);
+          visit(member, `${pointer}/${name}`);
+        }
     }
-    visit((node as { items?: unknown }).items, `${pointer}/*`);
   };
   visit(dataset.schema, '');
   return found;

@@ -1,13 +1,13 @@
 /** From the files of `config/` to a checked, compiled catalogue, or to the list of everything that is wrong with them. */
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { JsonObject } from '../adapter.ts';
 import type { Agency, Grant, Procedure, Provision, Source, Validity } from '../domain.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, type Kind, readFiles } from './files.ts';
 import { crimePreventionIn } from './forbidden.ts';
-import { compileProcedure, covers, days, overlap, type Surroundings } from './procedure.ts';
+import { type Broken, compileProcedure, covers, days, overlap, type Surroundings } from './procedure.ts';
 import type { RawAgency, RawGateway, RawLegal, RawProcedure, RawSource } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 
@@ -50,17 +50,15 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const faults: Fault[] = [];
   const digested: [string, string][] = [];
   const own = join(options.directory, 'datasets');
-  const datasetDirectories = [join(options.schemaDirectory, 'datasets'), ...(existsSync(own) ? [own] : [])];
-  const schemas = loadSchemas(options.schemaDirectory, datasetDirectories);
-  checkDatasets(schemas, faults);
+  const schemas = loadSchemas(options.schemaDirectory, existsSync(own) ? own : undefined, faults);
   const files = readFiles(options.directory, schemas, faults, (file, bytes) => digested.push([file, hash('sha256', bytes, 'hex')]));
-  for (const dataset of schemas.datasets.values())
-    digested.push([`dataset ${dataset.name}`, hash('sha256', readFileSync(dataset.file), 'hex')]);
-  const broken = new Set(files.filter((file) => !file.valid).map((file) => file.file.replace(/^.*\/|\.ya?ml$/g, '')));
+  for (const file of schemas.files) digested.push([`datasets/${basename(file)}`, hash('sha256', readFileSync(file), 'hex')]);
+  const broken = brokenIn(files, faults);
+  checkDatasets(schemas, faults);
   const valid = (kind: Kind): ConfigFile[] => files.filter((file) => file.kind === kind && file.valid);
 
   const provisions = compileLegal(valid('legal'));
-  const sources = compileSources(valid('source'), schemas, options);
+  const sources = compileSources(valid('source'), schemas, broken, options);
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
@@ -80,6 +78,18 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };
+}
+
+/**
+ * What has faults of its own: files that could not be read or used, by folder and name without version and ending, and missing folders.
+ * To be called before anything else adds faults.
+ */
+function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broken {
+  const sound = new Set(files.filter(({ valid }) => valid).map(({ file }) => file));
+  const broken = faults.map(({ file }) => file).filter((file) => !sound.has(file) && /^[^.]+$|\.(ya?ml|json)$/.test(file));
+  const names = new Set(broken.map((file) => file.replace(/(@[0-9-]+)?\.(ya?ml|json)$/, '')));
+  return (folder, name) =>
+    names.has(folder) || (name === undefined ? broken.some((file) => file.startsWith(`${folder}/`)) : names.has(`${folder}/${name}`));
 }
 
 function checkDatasets(schemas: Schemas, faults: Fault[]): void {
@@ -113,7 +123,7 @@ function compileLegal(files: readonly ConfigFile[]): Map<string, Provision> {
   return provisions;
 }
 
-function compileSources(files: readonly ConfigFile[], schemas: Schemas, options: LoadOptions): Map<string, Source> {
+function compileSources(files: readonly ConfigFile[], schemas: Schemas, broken: Broken, options: LoadOptions): Map<string, Source> {
   const sources = new Map<string, Source>();
   for (const file of files) {
     const raw = file.value as RawSource;
@@ -121,8 +131,12 @@ function compileSources(files: readonly ConfigFile[], schemas: Schemas, options:
     if (sources.has(raw.id)) file.fault('/id', 'duplicate', `there are two sources ${raw.id}`);
     if (adapter === undefined)
       file.fault('/adapter', 'adapter', `there is no adapter ${raw.adapter}: ${[...options.adapters.keys()].join(', ')}`);
-    for (const dataset of Object.keys(raw.datasets)) {
-      if (!schemas.datasets.has(dataset)) file.fault(`/datasets/${dataset}`, 'unknown-reference', `there is no dataset ${dataset}`);
+    for (const [dataset, { request }] of Object.entries(raw.datasets)) {
+      const key = schemas.datasets.get(dataset)?.key;
+      if (key === undefined && !broken('datasets'))
+        file.fault(`/datasets/${dataset}`, 'unknown-reference', `there is no dataset ${dataset}`);
+      if (key !== undefined && request !== undefined && request.key !== key)
+        file.fault(`/datasets/${dataset}/request/key`, 'key-mismatch', `${dataset} is looked up by a ${key}, not by a ${request.key}`);
       if (Array.isArray(adapter?.datasets) && !adapter.datasets.includes(dataset)) {
         file.fault(`/datasets/${dataset}`, 'adapter', `the adapter ${raw.adapter} does not answer ${dataset}`);
       }
@@ -186,6 +200,7 @@ function checkKeys(file: ConfigFile, keys: Exclude<RawAgency['keys'], 'sandbox'>
   keys.forEach((key, i) => {
     if (keys.findIndex((other) => other.kid === key.kid) !== i)
       file.fault(`/keys/${i}/kid`, 'duplicate', `two keys have the identifier ${key.kid}`);
+    checkOrder(file, { validFrom: '0000', ...key }, `/keys/${i}`);
     const fits =
       key.crv === 'Ed25519' ? key.kty === 'OKP' && key.alg === 'EdDSA' : key.kty === 'EC' && key.alg === 'ES256' && key.y !== undefined;
     if (!fits)
@@ -204,13 +219,13 @@ function compileGrants(
     const at = `/grants/${i}`;
     checkOrder(file, raw, at);
     const versions = procedures.get(raw.procedure) ?? [];
-    if (versions.length === 0 && !around.broken.has(raw.procedure))
+    if (versions.length === 0 && !around.broken('procedures', raw.procedure))
       file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);
     if (versions.length > 0 && !versions.some((version) => overlap(version, raw))) {
       file.fault(at, 'validity', `no version of ${raw.procedure} applies while the grant holds`);
     }
     const missing = (wanted: 'all' | string[], has: (version: Procedure, item: string) => boolean): [number, string][] =>
-      wanted === 'all' || versions.length === 0
+      wanted === 'all' || versions.length === 0 || around.broken('procedures', raw.procedure)
         ? []
         : [...wanted.entries()].filter(([, item]) => !versions.some((version) => has(version, item)));
     for (const [j, pointer] of missing(raw.fields, (version, item) => version.fields.some((field) => field.at === item))) {
@@ -240,7 +255,7 @@ function compileGrants(
 function legalBasisOf(file: ConfigFile, around: Surroundings, grant: Validity, ref: string, at: string): Provision[] {
   const provision = around.provisions.get(ref);
   if (provision === undefined) {
-    if (!around.broken.has(ref.split('#')[0] ?? '')) file.fault(at, 'unknown-reference', `there is no provision ${ref} in legal/`);
+    if (!around.broken('legal', ref.split('#')[0])) file.fault(at, 'unknown-reference', `there is no provision ${ref} in legal/`);
     return [];
   }
   if (!covers(provision, grant)) file.fault(at, 'validity', `${ref} is in force ${days(provision)}, the grant holds ${days(grant)}`);

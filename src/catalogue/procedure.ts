@@ -17,12 +17,18 @@ import { isCrimePreventionName } from './forbidden.ts';
 import type { RawBinding, RawComponent, RawField, RawProcedure, RawRole } from './raw.ts';
 import type { Schemas } from './schemas.ts';
 
-/** What a procedure may refer to. A name in `broken` belongs to a file with faults of its own, so a reference to it is no second fault. */
+/**
+ * Whether a file of the folder, or any file of it where no name is given, has faults of its own: a reference to what stands in it is no
+ * second fault.
+ */
+export type Broken = (folder: 'legal' | 'procedures' | 'sources' | 'datasets', name?: string) => boolean;
+
+/** What a procedure may refer to. */
 export interface Surroundings {
   readonly schemas: Schemas;
   readonly provisions: ReadonlyMap<string, Provision>;
   readonly sources: ReadonlyMap<string, Source>;
-  readonly broken: ReadonlySet<string>;
+  readonly broken: Broken;
 }
 
 /** `/a/b` as ['a', 'b']. */
@@ -70,7 +76,7 @@ class Compiler {
 
   role(name: string, raw: RawRole): Role {
     const at = `/roles/${name}`;
-    if (raw.confirm && !(raw.confirm.is in this.#raw.roles)) {
+    if (raw.confirm && !this.#role(raw.confirm.is)) {
       this.#file.fault(`${at}/confirm/is`, 'unknown-reference', `the procedure has no role ${raw.confirm.is}`);
     }
     return {
@@ -115,7 +121,7 @@ class Compiler {
       const records = (evidence.records ?? []).map((check, j): RecordCheck => {
         const where = `${here}/records/${j}`;
         const { lookUp, values } = this.binding(check, where, undefined);
-        if (check.is !== undefined && !(check.is in this.#raw.roles)) {
+        if (check.is !== undefined && !this.#role(check.is)) {
           this.#file.fault(`${where}/is`, 'unknown-reference', `the procedure has no role ${check.is}`);
         }
         return {
@@ -148,7 +154,7 @@ class Compiler {
   provision(ref: string, at: string, when: 'throughout' | 'some day'): Provision | undefined {
     const provision = this.#around.provisions.get(ref);
     if (provision === undefined) {
-      if (!this.#around.broken.has(ref.split('#')[0] ?? ''))
+      if (!this.#around.broken('legal', ref.split('#')[0]))
         this.#file.fault(at, 'unknown-reference', `there is no provision ${ref} in legal/`);
       return undefined;
     }
@@ -161,11 +167,11 @@ class Compiler {
   binding(raw: RawBinding | (Omit<RawBinding, 'value'> & { value: string }), at: string, type: string | undefined): Binding {
     const { schemas } = this.#around;
     const values = [raw.value].flat().map(splitPointer);
-    const role = this.#raw.roles[raw.role];
+    const role = this.#role(raw.role);
     const dataset = schemas.datasets.get(raw.dataset);
     if (role === undefined) this.#file.fault(`${at}/role`, 'unknown-reference', `the procedure has no role ${raw.role}`);
     if (dataset === undefined) {
-      this.#file.fault(`${at}/dataset`, 'unknown-reference', `there is no dataset ${raw.dataset}`);
+      if (!this.#around.broken('datasets')) this.#file.fault(`${at}/dataset`, 'unknown-reference', `there is no dataset ${raw.dataset}`);
       return { lookUp: -1, values };
     }
     if (role !== undefined && role.kind !== dataset.key) {
@@ -196,7 +202,7 @@ class Compiler {
     const chosen = raw.source === undefined ? holders : holders.filter((source) => source.id === raw.source);
     const [source] = chosen;
     if (source === undefined) {
-      if (this.#around.broken.size === 0) {
+      if (!this.#around.broken('sources')) {
         this.#file.fault(
           at,
           'unknown-reference',
@@ -285,12 +291,21 @@ class Compiler {
   #stage(name: string, above: readonly string[]): number | undefined {
     if (above.includes(name)) return undefined;
     let stage = 1;
-    for (const binding of this.#raw.roles[name]?.from ?? []) {
-      const before = this.#stage(binding.role, [...above, name]);
-      if (before === undefined) return undefined;
-      stage = Math.max(stage, before + 1);
+    for (const binding of this.#role(name)?.from ?? []) {
+      // A record that is confirmed first is not read before the key that confirms it is known.
+      const confirming = this.#role(binding.role)?.confirm?.is;
+      for (const needed of confirming === undefined ? [binding.role] : [binding.role, confirming]) {
+        const before = this.#stage(needed, [...above, name]);
+        if (before === undefined) return undefined;
+        stage = Math.max(stage, before + 1);
+      }
     }
     return stage;
+  }
+
+  /** Not what every object inherits: a role may be misspelt `constructor`. */
+  #role(name: string): RawRole | undefined {
+    return Object.hasOwn(this.#raw.roles, name) ? this.#raw.roles[name] : undefined;
   }
 }
 

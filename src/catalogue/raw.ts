@@ -1,6 +1,6 @@
 /** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
 import type { JsonValue, KeyKind } from '../adapter.ts';
-import type { AgencyKey, Component, Scope, Source, Text } from '../domain.ts';
+import type { AgencyKey, Component, Scope, Source, SourceDataset, Text } from '../domain.ts';
 
 export interface RawLegal {
   id: string;
@@ -88,7 +88,9 @@ export interface RawAgency {
   grants?: RawGrant[];
 }
 
-export type RawSource = Source;
+export interface RawSource extends Source {
+  readonly datasets: Readonly<Record<string, SourceDataset & { readonly request?: { readonly key: KeyKind } }>>;
+}
 
 export interface RawGateway {
   logOrigin: string;

@@ -1,10 +1,11 @@
 /** The JSON Schemas of the configuration and of the datasets, and what they say about a value in a record. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import type { KeyKind } from '../adapter.ts';
 import type { Pointer } from '../domain.ts';
+import type { Fault } from './faults.ts';
 
 interface Schema {
   readonly $id?: string;
@@ -26,6 +27,8 @@ export interface DatasetSchema {
 
 export interface Schemas {
   readonly datasets: ReadonlyMap<string, DatasetSchema>;
+  /** Every file that a dataset's schema was read from, those of shared types too: all of them go into the digest. */
+  readonly files: readonly string[];
   /** The names of the types that fields may have. */
   readonly types: ReadonlySet<string>;
   /** What a value of a configuration file breaks, with pointers into it. */
@@ -38,38 +41,72 @@ const PREFIX = 'oncegate:datasets/';
 const TYPES = `${PREFIX}types#/$defs/`;
 
 /**
- * Loads the schemas. `directories` are searched in order for dataset schemas: the gateway's own, then the operator's, who can so add
- * a dataset without touching the software. Throws where a schema is not one.
+ * Loads the schemas: the gateway's own, then those in the operator's directory, if there is one, which so adds a dataset without
+ * touching the software. An operator's schema that is not one is a fault; one of the gateway's own throws.
  */
-export function loadSchemas(schemaDirectory: string, datasetDirectories: readonly string[]): Schemas {
+export function loadSchemas(schemaDirectory: string, operators: string | undefined, faults: Fault[]): Schemas {
   const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, strictRequired: false });
   ajv.addVocabulary(['x-key', 'x-legal']);
   (formats as unknown as (ajv: Ajv2020) => void)(ajv);
-  for (const { schema } of readSchemas(join(schemaDirectory, 'config'))) ajv.addSchema(schema);
-  const found = datasetDirectories.flatMap(readSchemas);
-  for (const { schema } of found) ajv.addSchema(schema);
+  const read = (file: string): { file: string; schema: Schema } => {
+    const schema = JSON.parse(readFileSync(file, 'utf8')) as Schema;
+    ajv.addSchema(schema);
+    return { file, schema };
+  };
+  for (const file of jsonFiles(join(schemaDirectory, 'config'))) read(file);
+  const found = jsonFiles(join(schemaDirectory, 'datasets')).map(read);
+  const own = found.length;
+  const refuse = (file: string, error: unknown): void => {
+    const message = error instanceof SyntaxError ? 'is not JSON' : (error as Error).message;
+    faults.push({ file: `datasets/${basename(file)}`, pointer: '', rule: 'schema', message });
+  };
+  for (const file of operators === undefined ? [] : jsonFiles(operators)) {
+    try {
+      found.push(read(file));
+    } catch (error) {
+      refuse(file, error);
+    }
+  }
   const types = found.find(({ schema }) => schema.$id === `${PREFIX}types`)?.schema.$defs ?? {};
   const datasets = new Map<string, DatasetSchema>();
-  for (const { file, schema } of found) {
-    const key = schema['x-key'];
-    if (key === undefined || !schema.$id?.startsWith(PREFIX)) continue;
-    const name = schema.$id.slice(PREFIX.length);
-    datasets.set(name, { name, file, key, schema, validate: ajv.getSchema(schema.$id) as ValidateFunction });
+  for (const [i, { file, schema }] of found.entries()) {
+    const { $id, 'x-key': key } = schema;
+    if (key === undefined || !$id?.startsWith(PREFIX)) continue;
+    const validator = (): ValidateFunction => ajv.getSchema($id) as ValidateFunction;
+    const name = $id.slice(PREFIX.length);
+    try {
+      // The gateway's own are known to compile, and do so when they are first used: `check` need not wait for them.
+      if (i >= own) validator();
+    } catch (error) {
+      refuse(file, error);
+      continue;
+    }
+    const dataset = {
+      name,
+      file,
+      key,
+      schema,
+      get validate() {
+        return validator();
+      },
+    };
+    datasets.set(name, dataset);
   }
 
   const walk = (schema: Schema | undefined, pointer: Pointer, typeName: string): string | undefined => {
     if (schema === undefined) return undefined;
     if (schema.$ref !== undefined) {
       const name = schema.$ref.replace(TYPES, '').replace('#/$defs/', '');
-      return walk(types[name], pointer, name);
+      return walk(member(types, name), pointer, name);
     }
     const [head, ...rest] = pointer;
     if (head === undefined) return typeName;
-    return walk(head === '*' ? schema.items : schema.properties?.[head], rest, '');
+    return walk(head === '*' ? schema.items : member(schema.properties, head), rest, '');
   };
 
   return {
     datasets,
+    files: found.map(({ file }) => file),
     types: new Set(Object.keys(types)),
     typeAt: (dataset, pointer) => walk(datasets.get(dataset)?.schema, pointer, ''),
     faultsOf(kind, value) {
@@ -79,12 +116,16 @@ export function loadSchemas(schemaDirectory: string, datasetDirectories: readonl
   };
 }
 
-function readSchemas(directory: string): { file: string; schema: Schema }[] {
+function jsonFiles(directory: string): string[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.json'))
     .sort()
-    .map((file) => ({ file: join(directory, file), schema: JSON.parse(readFileSync(join(directory, file), 'utf8')) as Schema }));
+    .map((name) => join(directory, name));
 }
+
+/** A pointer may be written `/constructor`: what every object inherits is no member of a record. */
+const member = (schemas: Readonly<Record<string, Schema>> | undefined, name: string): Schema | undefined =>
+  schemas !== undefined && Object.hasOwn(schemas, name) ? schemas[name] : undefined;
 
 const isLeaf = (error: ErrorObject): boolean =>
   !['oneOf', 'anyOf', 'allOf', 'if'].includes(error.keyword) || error.schemaPath.split('/').length < 4;
@@ -101,6 +142,8 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
       return { pointer: error.instancePath, message: `lacks ${String(params.missingProperty)}` };
     case 'enum':
       return { pointer: error.instancePath, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` };
+    case 'false schema':
+      return { pointer: error.instancePath, message: 'is for the adapter json-http only; a coded adapter knows how to ask its registry' };
     case 'pattern':
       return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };
     default:

@@ -3,6 +3,10 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 
+const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
+/** The bar above the page lets a reader load another document; this page is about this gateway. */
+const STYLE = '.swagger-ui .topbar { display: none }';
+
 export async function describeApi(server: FastifyInstance, issuer: string, version: string): Promise<void> {
   await server.register(swagger, {
     openapi: {
@@ -36,7 +40,8 @@ export async function describeApi(server: FastifyInstance, issuer: string, versi
     routePrefix: '/docs',
     uiConfig: { deepLinking: true, docExpansion: 'list', defaultModelsExpandDepth: 0, tryItOutEnabled: true, validatorUrl: null },
     staticCSP: true,
-    theme: { title: 'Oncegate' },
+    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
+    theme: { title: 'Oncegate', css: [{ filename: 'oncegate.css', content: STYLE }] },
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
 }

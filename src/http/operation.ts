@@ -58,7 +58,10 @@ export function routeAuthentication(
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
     onRequest: async (request) => {
-      callers.set(request, await authenticate(request.headers.authorization, scope));
+      // Of two such headers Node keeps the first; something in front may have looked at the second.
+      const { authorization } = request.headers;
+      const names = request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization');
+      callers.set(request, await authenticate(names.length > 1 ? undefined : authorization, scope));
     },
   });
 }

@@ -24,26 +24,28 @@ export function problemDocument(problem: Problem): ProblemDocument {
   };
 }
 
-/** What Fastify itself refuses, by its own codes. */
+/** What Fastify itself refuses, by its own codes, where the status alone does not say which problem it is. */
 const FASTIFY: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-json',
   FST_ERR_BAD_URL: 'not-found',
   FST_ERR_MAX_PARAM_LENGTH: 'not-found',
-  FST_ERR_ASYNC_CONSTRAINT: 'not-found',
 };
+
+/** What others that Fastify calls upon refuse: files that are not there, bodies cut off in the middle. */
+function byStatus(status: number | undefined): ProblemCode | undefined {
+  if (status === 403 || status === 404) return 'not-found';
+  return status !== undefined && status >= 400 && status < 500 ? 'invalid-request' : undefined;
+}
 
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  const { code, validation } = error as Partial<FastifyError>;
+  const { code, validation, statusCode } = error as Partial<FastifyError>;
   if (validation !== undefined) {
     const errors = validation.slice(0, 20).map(explain);
     return new Problem('invalid-request', { errors });
   }
-  const known = FASTIFY[code ?? ''];
+  const known = FASTIFY[code ?? ''] ?? byStatus(statusCode);
   return known === undefined ? new Problem('internal', { cause: error }) : new Problem(known, { cause: error });
 }
 

@@ -1,11 +1,18 @@
 /** The HTTP server: what holds for every route, and the routes of each audience plugged in. */
 import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify';
-import { Problem, problems } from '../problems.ts';
-import { sendProblem, toProblem } from './problem.ts';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import { Problem } from '../problems.ts';
+import { problemDocument, sendProblem } from './problem.ts';
 import { NotStrictJson, parseStrictJson } from './strict-json.ts';
 
 export interface ServerSettings {
@@ -20,11 +27,22 @@ export interface ServerSettings {
 const BODY_BYTES = 64 * 1024;
 /** A request that has not arrived whole within this is cut. Milliseconds. */
 const ARRIVAL_MS = 10_000;
+/** How often that is looked at; Node's own 30 seconds would let a slow body stay open four times as long. Milliseconds. */
+const ARRIVAL_CHECK_MS = 1000;
+
+const EVERY_REPLY = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+};
 
 export async function buildServer({ logger, schemas, describe, audiences }: ServerSettings): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    // Fastify's own request lines hold the URL as it was asked.
+    logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply.headers(EVERY_REPLY)),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES,
     requestTimeout: ARRIVAL_MS,
@@ -32,28 +50,31 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
     exposeHeadRoutes: false,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 64 },
-    http: { maxHeaderSize: 16 * 1024 },
+    http: { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CHECK_MS },
     clientErrorHandler: refuseUnparsed,
   });
   strictInput(server);
   for (const schema of schemas) server.addSchema(schema);
 
   server.setErrorHandler(sendProblem);
-  server.setNotFoundHandler((request, reply) => {
-    const elsewhere = (['GET', 'POST'] as const).filter(
-      (method) => method !== request.method && server.hasRoute({ method, url: request.url.split('?')[0] ?? '' }),
-    );
-    if (elsewhere.length > 0) reply.header('allow', elsewhere.join(', '));
-    return sendProblem(new Problem(elsewhere.length > 0 ? 'method-not-allowed' : 'not-found'), request, reply);
+  const methodsAt = routeTable(server);
+  server.setNotFoundHandler((request, reply) => sendProblem(new Problem('not-found'), request, reply));
+  server.addHook('onRequest', async (request, reply) => {
+    reply.headers(EVERY_REPLY);
+    if (!request.is404) return;
+    // Before the body is read: where there is no route, what the body holds does not matter.
+    const methods = methodsAt(request);
+    if (methods.length === 0) throw new Problem('not-found');
+    reply.header('allow', methods.join(', '));
+    throw new Problem('method-not-allowed');
   });
-  server.addHook('onRequest', async (_request, reply) => {
-    reply.headers({
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-      'x-frame-options': 'DENY',
-    });
+  server.addHook('preParsing', async (request) => {
+    const coding = request.headers['content-encoding'];
+    if (coding !== undefined && coding !== 'identity')
+      throw new Problem('unsupported-media-type', { detail: 'no content coding is taken' });
   });
+  // Node would answer 417 by itself, in no form of ours; RFC 9110 §10.1.1 lets an unknown expectation pass.
+  server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response));
   // One line a request, of what cannot name a person: the route as it was declared, never the URL as it was asked.
   server.addHook('onResponse', async (request, reply) => {
     request.log.info(
@@ -69,6 +90,22 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
   await describe(server);
   for (const audience of audiences) await server.register(audience);
   return server;
+}
+
+/** Which methods the path of a request has. Fastify itself finds routes by their declared path only. */
+function routeTable(server: FastifyInstance): (request: FastifyRequest) => string[] {
+  const routes: { methods: string[]; path: RegExp }[] = [];
+  server.addHook('onRoute', ({ method, url }) => {
+    const parts = url.split('/').map((part) => {
+      if (part.startsWith(':')) return '[^/]+';
+      return part === '*' ? '.*' : part.replaceAll('.', '\\.');
+    });
+    routes.push({ methods: [method].flat(), path: new RegExp(`^${parts.join('/')}$`) });
+  });
+  return (request) => {
+    const [path = ''] = request.url.split('?');
+    return [...new Set(routes.filter((route) => route.path.test(path)).flatMap((route) => route.methods))];
+  };
 }
 
 /** Fastify would drop unknown members, turn 7 into "7" and take the last of two equal members. Here what is wrong is refused. */
@@ -112,10 +149,14 @@ function refuseUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
     | 'headers-too-large'
     | 'request-timeout'
     | undefined;
-  const problem = new Problem(code ?? 'invalid-request');
-  const { status, title } = problems[problem.code];
-  const body = JSON.stringify({ type: `urn:oncegate:problem:${problem.code}`, title, status, code: toProblem(problem).code });
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  const document = problemDocument(new Problem(code ?? 'invalid-request'));
+  const body = JSON.stringify(document);
+  const headers = {
+    ...EVERY_REPLY,
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}\r\n${lines.join('')}\r\n${body}`);
 }

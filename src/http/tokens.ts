@@ -16,6 +16,7 @@ export const tokenRoutes =
     );
 
     server.post('/oauth2/token', {
+      // Its refusals have a form of their own (RFC 6749 §5.2), so the handler looks at the body itself.
       attachValidation: true,
       schema: {
         ...operation({
@@ -24,6 +25,7 @@ export const tokenRoutes =
             'client_credentials with private_key_jwt: the agency signs an assertion with its own key (EdDSA or ES256) and uses it once.',
           tag: 'Tokens',
           scope: 'none',
+          body: 'TokenRequest',
           reply: 'TokenReply',
         }),
         consumes: ['application/x-www-form-urlencoded'],
@@ -33,9 +35,12 @@ export const tokenRoutes =
           const form = request.body;
           if (!(form instanceof URLSearchParams)) throw new TokenRefusal('invalid_request', 'the body must be form-encoded');
           if (new Set(form.keys()).size !== form.size) throw new TokenRefusal('invalid_request', 'a parameter stands twice');
+          if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing');
           if (form.get('grant_type') !== 'client_credentials') throw new TokenRefusal('unsupported_grant_type', 'only client_credentials');
           if (form.get('client_assertion_type') !== ASSERTION_TYPE) throw new TokenRefusal('invalid_client', 'only private_key_jwt');
           const agency = await tokens.authenticateClient(form.get('client_assertion') ?? '', tokenEndpoint);
+          const named = form.get('client_id') ?? agency.id;
+          if (named !== agency.id) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
           const token = await tokens.issue(agency, form.get('scope') ?? undefined);
           request.log.info({ agency: agency.id, scope: token.scope }, 'token issued');
           return token;

@@ -1,21 +1,38 @@
 /** Asks one source one question: its own deadline, one flight for equal questions, an answer that fits its dataset and is about who was asked. */
 import type { ValidateFunction } from 'ajv';
 import { type Adapter, type Answer, type LookUp, SourceError } from '../adapter.ts';
-import type { Opened, Source } from '../domain.ts';
+import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
+import type { Clock, Opened, Source } from '../domain.ts';
 
-/** Asking takes the proof that the intent is on record; the pipeline cannot ask without it. */
-export type Ask = (lookUp: LookUp, opened: Opened) => Promise<Answer>;
+/**
+ * Asks for a record. `open` puts the intent on record and is awaited before the source is asked, unless somebody is asking the
+ * same already. Rejects with `SourceError`, or as `open` does.
+ */
+export type Ask = (name: RecordName, open: () => Promise<Opened>) => Promise<Observed>;
 type LookUpOnce = (lookUp: LookUp, signal: AbortSignal) => Promise<Answer>;
 
-/** `validators` by dataset. Rejects with `SourceError` alone. */
-export function askSource(source: Source, adapter: Adapter, validators: ReadonlyMap<string, ValidateFunction>): Ask {
+export interface AskTools {
+  /** By dataset. */
+  readonly validators: ReadonlyMap<string, ValidateFunction>;
+  readonly cache: RecordCache;
+  readonly clock: Clock;
+}
+
+export function askSource(source: Source, adapter: Adapter, { validators, cache, clock }: AskTools): Ask {
   const checked = withChecks((lookUp, signal) => adapter.lookUp(lookUp, signal), validators);
-  const shared = withOneFlight(withDeadline(checked, source.timeoutMs));
-  return (lookUp) => shared(lookUp);
+  const inTime = withDeadline(checked, source.timeoutMs);
+  return withOneFlight(async (name, opened) => {
+    const observed = { answer: await inTime({ dataset: name.dataset, key: name.key }, opened), observedAt: clock() };
+    const limits = source.datasets[name.dataset];
+    if (limits !== undefined) {
+      cache.set(name, observed, observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds));
+    }
+    return observed;
+  });
 }
 
 /** A source that does not answer in its time is given up; whatever else it throws is one of the known failures. */
-function withDeadline(lookUpOnce: LookUpOnce, milliseconds: number): (lookUp: LookUp) => Promise<Answer> {
+function withDeadline(lookUpOnce: LookUpOnce, milliseconds: number): (lookUp: LookUp, opened: Opened) => Promise<Answer> {
   return async (lookUp) => {
     const signal = AbortSignal.timeout(milliseconds);
     try {
@@ -29,14 +46,16 @@ function withDeadline(lookUpOnce: LookUpOnce, milliseconds: number): (lookUp: Lo
 }
 
 /** Callers that ask the same at the same time share one answer: a registry is asked once. A failure is shared and then forgotten. */
-function withOneFlight(lookUpOnce: (lookUp: LookUp) => Promise<Answer>): (lookUp: LookUp) => Promise<Answer> {
-  const flights = new Map<string, Promise<Answer>>();
-  return (lookUp) => {
-    const name = `${lookUp.dataset} ${lookUp.key}`;
-    const flying = flights.get(name);
+function withOneFlight(fetch: (name: RecordName, opened: Opened) => Promise<Observed>): Ask {
+  const flights = new Map<string, Promise<Observed>>();
+  return (name, open) => {
+    const place = `${name.dataset} ${name.key}`;
+    const flying = flights.get(place);
     if (flying !== undefined) return flying;
-    const flight = lookUpOnce(lookUp).finally(() => flights.delete(name));
-    flights.set(name, flight);
+    const flight = open()
+      .then((opened) => fetch(name, opened))
+      .finally(() => flights.delete(place));
+    flights.set(place, flight);
     return flight;
   };
 }

@@ -1,6 +1,6 @@
 /** Plan to answers: the cache first, then every source that can be asked, at once; a value found in one is the key for the next. */
 import { SourceError } from '../adapter.ts';
-import type { Observed, RecordCache } from '../cache/records.ts';
+import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Source } from '../domain.ts';
 import type { Ask } from './ask.ts';
 import { valuesAt } from './values.ts';
@@ -13,7 +13,7 @@ export interface ResolveTools {
 }
 
 /**
- * `open` is called once, before the first source is asked, and not at all where the cache knows everything. When `signal` aborts,
+ * `open` is called once, before the first source is asked, and not at all where the cache, or an answer under way, knows everything. When `signal` aborts,
  * whatever has not answered is `unavailable`. Rejects only where `open` does.
  */
 export async function resolve(
@@ -123,38 +123,19 @@ class Resolution {
     const cached = maxAge > 0 ? await this.#tools.cache.get(name) : undefined;
     const age = cached === undefined ? Number.POSITIVE_INFINITY : this.#tools.clock() - cached.observedAt;
     const fresh = cached !== undefined && age < 1000 * Math.min(maxAge, cached.answer.found ? maxAge : limits.absentMaxAgeSeconds);
-    let outcome: Outcome;
-    if (fresh) {
-      outcome = toOutcome(cached, 'cached');
-    } else {
-      this.#opening ??= this.#open();
-      const opened = await this.#opening;
-      outcome = await this.#ask(lookUp.source, { dataset: lookUp.dataset, key: key.value }, opened, (observed) => {
-        const seconds = observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds);
-        this.#tools.cache.set(name, observed, seconds);
-      });
-    }
+    const outcome = fresh ? toOutcome(cached, 'cached') : await this.#ask(name);
     if (role.confirm === undefined || outcome.kind !== 'found') return outcome;
     const confirming = await this.#key(role.confirm.is);
     const confirmed = 'value' in confirming && valuesAt(outcome.record, role.confirm.value).includes(confirming.value);
     return confirmed ? outcome : { kind: 'no-key', reason: 'not-confirmed' };
   }
 
-  async #ask(
-    source: string,
-    lookUp: { dataset: string; key: string },
-    opened: Opened,
-    keep: (observed: Observed) => void,
-  ): Promise<Outcome> {
-    const ask = this.#tools.asks.get(source);
+  /** The answer is kept even when this request no longer waits for it: the next one will be glad of it. */
+  async #ask(name: RecordName): Promise<Outcome> {
+    const ask = this.#tools.asks.get(name.source);
     if (ask === undefined) throw new Error('the catalogue speaks of a source that is not plugged in');
     if (this.#signal.aborted) return { kind: 'unavailable', reason: 'timeout' };
-    // The answer is kept even when this request no longer waits for it: the next one will be glad of it.
-    const answering = ask(lookUp, opened).then((answer) => {
-      const observed = { answer, observedAt: this.#tools.clock() };
-      keep(observed);
-      return toOutcome(observed, 'live');
-    }, toUnavailable);
+    const answering = ask(name, () => (this.#opening ??= this.#open())).then((observed) => toOutcome(observed, 'live'), toUnavailable);
     const first = await Promise.race([answering, this.#aborted]);
     return first === 'aborted' ? { kind: 'unavailable', reason: 'timeout' } : first;
   }

