@@ -157,9 +157,15 @@ export async function createGateway({
   };
 }
 
+/** The schemas of the HTTP interface; replies that were recorded in the sandbox are their examples. */
 function apiSchemas(): object[] {
-  const directory = join(SCHEMAS, 'api');
-  return readdirSync(directory).map((file) => JSON.parse(readFileSync(join(directory, file), 'utf8')) as object);
+  const read = (file: string): object => JSON.parse(readFileSync(join(SCHEMAS, file), 'utf8')) as object;
+  const examples = new Set(readdirSync(join(SCHEMAS, 'examples')));
+  return readdirSync(join(SCHEMAS, 'api')).map((file) => {
+    const schema = read(`api/${file}`) as { $id: string };
+    const example = `${schema.$id}.json`;
+    return examples.has(example) ? { ...schema, examples: [read(`examples/${example}`)] } : schema;
+  });
 }
 
 /** The sandbox's agencies have their keys made for them on first start. */

@@ -22,7 +22,7 @@ export const operatorRoutes =
         summary: 'Whether it can serve: the log can be written and the process is not stopping',
         tag: 'Operators',
         scope: 'none',
-        reply: 'Health',
+        reply: 'Readiness',
       }),
       handler: async (_request, reply) => {
         const writable = await log.probe();

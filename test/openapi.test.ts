@@ -1,0 +1,165 @@
+/** What developers browse: the OpenAPI document is sound, its examples are real, and its page needs no internet. */
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { startGateway, temporaryDirectory } from './support/gateway.ts';
+import { schemaCheck } from './support/schemas.ts';
+
+interface Operation {
+  readonly summary?: string;
+  readonly security?: { agency?: string[] }[];
+  readonly parameters?: { name: string; example?: string }[];
+  readonly requestBody?: { content: Record<string, { schema: { $ref: string } }> };
+  readonly responses: Record<string, { description: string; content?: Record<string, { schema: { $ref?: string; type?: string } }> }>;
+}
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: {
+    schemas: Record<string, { description?: string; examples?: unknown[]; properties?: Record<string, { description?: string }> }>;
+  };
+}
+
+const check = schemaCheck();
+const on = await startGateway();
+t.teardown(() => on.close());
+const document = (await (await fetch(`${on.address}/openapi.json`)).json()) as OpenApi;
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation, name: `${method} ${path}` })),
+);
+const nameOf = (ref: string | undefined): string => ref?.split('/').at(-1) ?? '';
+
+t.test('the document is OpenAPI 3.1 and every reference in it leads somewhere', async (t) => {
+  t.match(document.openapi, /^3\.1\./);
+  for (const [, ref] of JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g))
+    t.ok(nameOf(ref) in document.components.schemas && ref?.startsWith('#/'), ref);
+});
+
+t.test('every operation, schema and member is described', async (t) => {
+  for (const { name, operation } of operations) {
+    t.ok(operation.summary, name);
+    t.ok(operation.security, `${name} says which token it takes`);
+  }
+  for (const [name, schema] of Object.entries(document.components.schemas)) {
+    t.ok(schema.description, name);
+    for (const [member, property] of Object.entries(schema.properties ?? {}))
+      t.ok(property.description ?? '$ref' in property, `${name}.${member}`);
+  }
+});
+
+/** Members that differ from one run to the next. */
+const VOLATILE = new Set([
+  'id',
+  'salt',
+  'issuedAt',
+  'observedAt',
+  'time',
+  'requestDigest',
+  'replyDigest',
+  'config',
+  'subjects',
+  'proof',
+  'checkpoint',
+  'query',
+  'access_token',
+]);
+const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
+
+t.test('every example works, and what comes back is what the document shows', async (t) => {
+  for (const { path, method, operation, name } of operations) {
+    const scope = operation.security?.[0]?.agency;
+    const token = scope === undefined ? undefined : await on.token(scope.includes('audit') ? 'X09.1' : 'X01.1');
+    const url = (operation.parameters ?? []).reduce(
+      (text, parameter) => text.replace(`{${parameter.name}}`, parameter.example ?? ''),
+      path,
+    );
+    if (path === '/oauth2/token') continue; // test/tokens.test.ts asks for tokens in every way
+    const [type, body] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+    const example = document.components.schemas[nameOf(body?.schema.$ref)]?.examples?.[0];
+    if (body !== undefined) t.ok(example, `${name} has an example request`);
+    const reply = await fetch(on.address + url, {
+      method: method.toUpperCase(),
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(type === undefined ? {} : { 'content-type': type }),
+      },
+      ...(example === undefined ? {} : { body: JSON.stringify(example) }),
+    });
+    t.equal(reply.status, 200, `${name} answers its example`);
+    const [replyType, content] = Object.entries(operation.responses['200']?.content ?? {})[0] ?? [];
+    t.ok(reply.headers.get('content-type')?.startsWith(replyType ?? 'none'), `${name} answers ${replyType}`);
+    const schema = nameOf(content?.schema.$ref);
+    if (schema === '') continue;
+    const value: unknown = await reply.json();
+    check(schema, value);
+    if (process.env.UPDATE_EXAMPLES) {
+      writeFileSync(join('schemas/examples', `${schema}.json`), `${JSON.stringify(value, null, 2)}\n`);
+      continue;
+    }
+    const shown = document.components.schemas[schema]?.examples?.[0];
+    t.strictSame(
+      steady(shown),
+      steady(value),
+      `${name} shows a real answer (UPDATE_EXAMPLES=1 npx tap test/openapi.test.ts writes them anew)`,
+    );
+    check(schema, shown);
+  }
+});
+
+t.test('every refusal that the document lists has the form of a problem', async (t) => {
+  for (const { name, operation } of operations) {
+    for (const [status, response] of Object.entries(operation.responses)) {
+      if (status === '200') continue;
+      t.equal(nameOf(response.content?.['application/problem+json']?.schema.$ref), 'Problem', `${name} ${status}`);
+      t.match(response.description, /`[a-z-]+`/, `${name} ${status} names its codes`);
+    }
+  }
+});
+
+const chromium =
+  process.env.CHROMIUM ??
+  ['chromium', 'chromium-browser', 'google-chrome']
+    .flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((at) => join(at, name)))
+    .find(existsSync);
+const noBrowser = chromium === undefined && !process.env.CI ? 'no chromium on this machine: set CHROMIUM to its path' : false;
+t.test('the page shows every operation in a browser that reaches nothing but the gateway', { skip: noBrowser }, async (t) => {
+  const profile = temporaryDirectory();
+  t.teardown(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  const { stdout } = await promisify(execFile)(
+    chromium ?? 'chromium',
+    [
+      ...[
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+      // Every name but the gateway's own address fails to resolve.
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+      `--user-data-dir=${profile}`,
+      '--virtual-time-budget=10000',
+      '--dump-dom',
+      `${on.address}/docs/`,
+    ],
+    { maxBuffer: 64 * 1024 * 1024, timeout: 60_000 },
+  );
+  for (const { operation, name } of operations)
+    t.ok(stdout.includes(operation.summary?.replaceAll('&', '&amp;') ?? '?'), `${name} is on the page`);
+  const page = await fetch(`${on.address}/docs/`);
+  t.match(page.headers.get('content-security-policy') ?? '', /default-src 'self'/, 'and its policy lets nothing else in');
+  t.notMatch(await page.text(), /(?:src|href)="https?:/, 'nor does it ask for anything elsewhere');
+});
+
+t.test('examples hold nobody’s data but the sandbox’s', async (t) => {
+  for (const [name, { examples }] of Object.entries(document.components.schemas)) {
+    for (const [number] of JSON.stringify(examples ?? []).matchAll(/(?<![0-9])[0-9]{12}(?![0-9])/g))
+      t.match(number, /^(?:000|003|099)/, name);
+  }
+  t.ok(existsSync('schemas/examples') && readFileSync('schemas/examples/PrefillReply.json', 'utf8').includes('003099000017'));
+});
