@@ -89,8 +89,10 @@ export async function createGateway({
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
 
   const keys = loadKeys(dataDirectory, sandbox !== undefined);
-  if (keys.sandbox && sandbox === undefined)
-    throw new Error('the keys in the data directory were made for a sandbox: production takes a data directory of its own');
+  if (keys.sandbox !== (sandbox !== undefined)) {
+    const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
+    throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
+  }
   if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
   const origin = catalogue.gateway.logOrigin;
   const verifierKey = formatVerifierKey(origin, createPublicKey(keys.log));

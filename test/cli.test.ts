@@ -1,0 +1,247 @@
+/** The command line and the process, as a newcomer and an operator use them: real processes, real ports. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse, stringify } from 'yaml';
+import { startSandbox } from '../src/sandbox/index.ts';
+import { editedConfig, temporaryDirectory } from './support/gateway.ts';
+
+const PREFILL = ['prefill', '1.004222', '003099000017', '--related', 'householder=003060000021'];
+
+interface Done {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** Runs the command line to its end. */
+function run(args: readonly string[], env: Record<string, string>, input?: string): Promise<Done> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      ['src/main.ts', ...args],
+      { env: { PATH: process.env.PATH ?? '', ...env } },
+      (error, out, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, error: stderr });
+      },
+    );
+    child.stdin?.end(input);
+  });
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return String(port);
+}
+
+/** Starts a gateway and waits until it says that it listens. */
+async function serve(args: readonly string[], env: Record<string, string>): Promise<{ child: ChildProcess; said: () => string }> {
+  const child = spawn(process.execPath, ['src/main.ts', 'serve', ...args], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    const hear = (chunk: Buffer): void => {
+      said += chunk.toString();
+      if (/npx oncegate prefill|"listening"/.test(said)) resolve();
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('exit', () => reject(new Error(said)));
+  });
+  return { child, said: () => said };
+}
+
+async function stop(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null) return child.exitCode;
+  child.kill('SIGTERM');
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code;
+}
+
+t.test('the sandbox, from its start to a verified receipt', async (t) => {
+  const data = temporaryDirectory();
+  const env = { PORT: await freePort(), ONCEGATE_DATA: data };
+  const { child, said } = await serve(['--sandbox'], env);
+  t.teardown(async () => {
+    await stop(child);
+    rmSync(data, { recursive: true });
+  });
+
+  await t.test('it prints its address, its documentation and a command to paste', async (t) => {
+    t.match(said(), `http://127.0.0.1:${env.PORT}/docs`);
+    t.match(said(), `npx oncegate ${PREFILL.join(' ')}`);
+    t.match(said(), /http:\/\/127\.0\.0\.1:\d+ {2}land/, 'and where its registries are');
+  });
+
+  await t.test('that command prints the dossier: it finds the gateway and the agency by itself', async (t) => {
+    const { code, out, error } = await run(PREFILL, { ONCEGATE_DATA: data });
+    t.equal(code, 0, error);
+    for (const text of [
+      'NGUYỄN VĂN AN',
+      'NGUYỄN VĂN BÌNH',
+      'ZZ 00000017',
+      'annex I, row 735',
+      'annex I, row 737',
+      'no-database-replaces-it',
+      '2 of 6',
+    ])
+      t.match(out, text);
+  });
+
+  await t.test('in Vietnamese too', async (t) => {
+    const { out } = await run([...PREFILL, '--lang', 'vi'], env);
+    t.match(out, 'Đăng ký thường trú');
+    t.match(out, 'thay bằng dữ liệu');
+  });
+
+  await t.test('--json can be verified, from a file and from standard input, with the public key alone', async (t) => {
+    const { out } = await run([...PREFILL, '--json'], env);
+    const file = join(data, 'reply.json');
+    writeFileSync(file, out);
+    const elsewhere = temporaryDirectory();
+    t.teardown(() => rmSync(elsewhere, { recursive: true }));
+    const key = join(elsewhere, 'key');
+    writeFileSync(key, readFileSync(join(data, 'log.vkey')));
+    t.match(await run(['verify', file, '--key', key], { ONCEGATE_DATA: elsewhere }), {
+      code: 0,
+      out: /^verified: this answer to X01\.1 of \S+ is entry \d+ of the log oncegate\.example\/log/,
+    });
+    t.match(await run(['verify', '-', '--key', key], { ONCEGATE_DATA: elsewhere }, out), { code: 0 });
+    t.match(await run(['verify', '-', '--key', key], {}, out.replace('NGUYỄN VĂN AN', 'NGUYỄN VĂN ÂN')), {
+      code: 1,
+      error: /it was changed/,
+    });
+  });
+
+  await t.test('token prints the token alone', async (t) => {
+    const { out } = await run(['token', 'X09.1', '--scope', 'audit'], env);
+    t.match(out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    t.match(await run(['token', 'X09.1', '--scope', 'prefill'], env), { code: 1, error: /invalid_scope/ });
+    t.match(await run(['token', 'H99'], env), { code: 1, error: /no private key of H99/ });
+  });
+
+  await t.test('a refusal is said in a line', async (t) => {
+    t.match(await run(['prefill', '1.012768', '003099000017', '--agency', 'X01.1'], env), { code: 1, error: /403 procedure-not-granted/ });
+    t.match(await run(['prefill', '1.000894', '003301000034'], env), { code: 1, error: /role-missing[\s\S]*\/related\/husband/ });
+    t.match(await run(['prefill', '1.004222', '12'], env), { code: 1, error: /\/subject must look like/ });
+  });
+
+  await t.test('SIGTERM ends it with 0, and then the command line says that nobody answers', async (t) => {
+    t.equal(await stop(child), 0);
+    t.match(said(), '"msg":"stopped"');
+    t.notOk(existsSync(join(data, 'address')));
+    t.match(await run(PREFILL, env), { code: 1, error: /no gateway answers at .*npm start/ });
+  });
+
+  await t.test('keys are readable by their owner alone', async (t) => {
+    for (const file of ['keys.json', 'agencies/X01.1.jwk.json']) t.equal(statSync(join(data, file)).mode & 0o077, 0, file);
+  });
+});
+
+t.test('misuse is told with the usage and exit code 2', async (t) => {
+  for (const args of [
+    [],
+    ['nonsense'],
+    ['prefill'],
+    ['prefill', '1.004222'],
+    ['check', '--nonsense'],
+    ['agency', 'new', 'lower'],
+    [...PREFILL, '--lang', 'xx'],
+    [...PREFILL, '--related', 'x'],
+  ]) {
+    t.match(await run(args, {}), { code: 2, error: /oncegate serve/ }, args.join(' '));
+  }
+});
+
+t.test('a broken configuration stops the start with the list of its faults', async (t) => {
+  const config = editedConfig({
+    'agencies/X01.1.yaml': (file) => ({ ...file, scopes: ['everything'] }),
+    'gateway.yaml': (file) => ({ ...file, deadlineMs: -1 }),
+  });
+  t.teardown(() => rmSync(config, { recursive: true }));
+  const { code, error } = await run(['serve', '--sandbox'], {
+    ONCEGATE_CONFIG: config,
+    ONCEGATE_DATA: join(config, 'var'),
+    PORT: await freePort(),
+  });
+  t.equal(code, 1);
+  t.match(error, /agencies\/X01\.1\.yaml:\d+ \/scopes\/0 \[schema\]/);
+  t.match(error, /gateway\.yaml:\d+ \/deadlineMs \[schema\]/);
+  t.match(error, '2 faults');
+});
+
+t.test('production: the sandbox is refused, an operator’s own agency and registries serve', async (t) => {
+  const data = temporaryDirectory();
+  const sandbox = await startSandbox();
+  const source = (id: keyof typeof sandbox.addresses) => (file: object) => ({
+    ...file,
+    address: `env:${id.replaceAll('-', '_').toUpperCase()}_URL`,
+    credential: `env:${id.replaceAll('-', '_').toUpperCase()}_KEY`,
+  });
+  const config = editedConfig(
+    Object.fromEntries(
+      (['population', 'civil-registry', 'land', 'birth-notices'] as const).map((id) => [`sources/${id}.yaml`, source(id)]),
+    ),
+  );
+  t.teardown(async () => {
+    await sandbox.close();
+    for (const directory of [config, data]) rmSync(directory, { recursive: true });
+  });
+  const env: Record<string, string> = { ONCEGATE_CONFIG: config, ONCEGATE_DATA: data, PORT: await freePort() };
+
+  const refused = await run(['serve'], env);
+  t.equal(refused.code, 1);
+  for (const agency of ['X01.1', 'X02.1', 'X09.1'])
+    t.match(refused.error, new RegExp(`agencies/${agency}\\.yaml:\\d+ /sandbox \\[sandbox-in-production\\]`));
+
+  for (const agency of ['X01.1', 'X02.1', 'X09.1']) rmSync(join(config, 'agencies', `${agency}.yaml`));
+  const made = await run(['agency', 'new', 'H26.15'], env);
+  t.equal(made.code, 0, made.error);
+  t.match(await run(['agency', 'new', 'H26.15'], env), { code: 1, error: /is there already/ });
+  const file = join(config, 'agencies/H26.15.yaml');
+  t.notMatch(readFileSync(file, 'utf8'), /\bd:/, 'the file holds the public key alone');
+  const grant = {
+    id: 'residence',
+    procedure: '1.004222',
+    fields: 'all',
+    components: 'all',
+    legalBasis: ['luat-68-2020#art-20-22'],
+    validFrom: '2026-07-01',
+    validTo: '2027-02-28',
+  };
+  writeFileSync(file, stringify({ ...(parse(readFileSync(file, 'utf8')) as object), grants: [grant] }));
+
+  const unset = await run(['serve'], env);
+  t.match(
+    unset,
+    { code: 1, error: /sources\/land\.yaml \/address \[missing-secret\] env:LAND_URL[\s\S]*sources\/population\.yaml \/credential/ },
+    'a reference that leads nowhere stops the start',
+  );
+
+  for (const [id, address] of Object.entries(sandbox.addresses)) {
+    const name = id.replaceAll('-', '_').toUpperCase();
+    env[`${name}_URL`] = address.href;
+    env[`${name}_KEY`] = sandbox.credentials[id as keyof typeof sandbox.credentials];
+  }
+  const { child } = await serve([], env);
+  t.teardown(() => stop(child));
+  const { code, out, error } = await run([...PREFILL, '--agency', 'H26.15'], env);
+  t.equal(code, 0, error);
+  t.match(out, 'annex I, row 735');
+  t.equal(await stop(child), 0);
+
+  t.match(
+    await run(['serve', '--sandbox'], { ...env, PORT: await freePort() }),
+    { code: 1, error: /production/ },
+    'nor does a sandbox use the keys of production',
+  );
+});
