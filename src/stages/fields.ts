@@ -43,8 +43,9 @@ export function assembleField(field: Field, lookUps: readonly PlannedLookUp[], {
     }
     const values =
       binding.values.map((pointer) => valuesAt(outcome.record, pointer).filter(isStated)).find((found) => found.length > 0) ?? [];
-    if (values.length > 1 && !LISTS.has(field.type)) return { result: { status: 'ask', reason: 'several-values' } };
-    const [value] = values;
+    const [value, ...others] = values;
+    const several = others.some((other) => !isDeepStrictEqual(other, value));
+    if (several && !LISTS.has(field.type)) return { result: { status: 'ask', reason: 'several-values' } };
     if (value === undefined) silent.push({ source: planned.source, outcome });
     else claims.push({ source: planned.source, dataset: planned.dataset, value, outcome });
   }

@@ -1,0 +1,98 @@
+/** Compiles agencies: their keys, and grants whose every reference and every day is checked. */
+import type { Agency, Grant, Procedure, Provision, Validity } from '../domain.ts';
+import type { ConfigFile } from './files.ts';
+import type { RawAgency } from './raw.ts';
+import type { Surroundings } from './surroundings.ts';
+import { checkOrder, covers, days, overlap } from './validity.ts';
+
+export function compileAgencies(
+  files: readonly ConfigFile[],
+  around: Surroundings,
+  procedures: ReadonlyMap<string, readonly Procedure[]>,
+  options: { readonly sandbox: boolean },
+): Map<string, Agency> {
+  const agencies = new Map<string, Agency>();
+  for (const file of files) {
+    const raw = file.value as RawAgency;
+    if (agencies.has(raw.id)) file.fault('/id', 'duplicate', `there are two agencies ${raw.id}`);
+    if (!options.sandbox && raw.sandbox) file.fault('/sandbox', 'sandbox-in-production', 'an agency of the sandbox');
+    if (!raw.sandbox && raw.keys === 'sandbox')
+      file.fault('/keys', 'sandbox-in-production', 'only an agency of the sandbox has its keys made for it');
+    if (raw.keys !== 'sandbox') checkKeys(file, raw.keys);
+    agencies.set(raw.id, {
+      id: raw.id,
+      name: raw.name,
+      sandbox: raw.sandbox ?? false,
+      scopes: new Set(raw.scopes),
+      keys: raw.keys,
+      grants: compileGrants(file, raw, around, procedures),
+    });
+  }
+  return agencies;
+}
+
+function checkKeys(file: ConfigFile, keys: Exclude<RawAgency['keys'], 'sandbox'>): void {
+  keys.forEach((key, i) => {
+    if (keys.findIndex((other) => other.kid === key.kid) !== i)
+      file.fault(`/keys/${i}/kid`, 'duplicate', `two keys have the identifier ${key.kid}`);
+    checkOrder(file, { validFrom: '0000', ...key }, `/keys/${i}`);
+    const fits =
+      key.crv === 'Ed25519' ? key.kty === 'OKP' && key.alg === 'EdDSA' : key.kty === 'EC' && key.alg === 'ES256' && key.y !== undefined;
+    if (!fits)
+      file.fault(`/keys/${i}`, 'type-mismatch', `kty, crv and alg do not belong together: OKP, Ed25519, EdDSA or EC, P-256, ES256`);
+  });
+}
+
+function compileGrants(
+  file: ConfigFile,
+  agency: RawAgency,
+  around: Surroundings,
+  procedures: ReadonlyMap<string, readonly Procedure[]>,
+): Grant[] {
+  const grants: Grant[] = [];
+  (agency.grants ?? []).forEach((raw, i) => {
+    const at = `/grants/${i}`;
+    checkOrder(file, raw, at);
+    const versions = procedures.get(raw.procedure) ?? [];
+    if (versions.length === 0 && !around.broken('procedures', raw.procedure))
+      file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);
+    if (versions.length > 0 && !versions.some((version) => overlap(version, raw))) {
+      file.fault(at, 'validity', `no version of ${raw.procedure} applies while the grant holds`);
+    }
+    const missing = (wanted: 'all' | string[], has: (version: Procedure, item: string) => boolean): [number, string][] =>
+      wanted === 'all' || versions.length === 0 || around.broken('procedures', raw.procedure)
+        ? []
+        : [...wanted.entries()].filter(([, item]) => !versions.some((version) => has(version, item)));
+    for (const [j, pointer] of missing(raw.fields, (version, item) => version.fields.some((field) => field.at === item))) {
+      file.fault(`${at}/fields/${j}`, 'unknown-reference', `the form of ${raw.procedure} has no field ${pointer}`);
+    }
+    for (const [j, id] of missing(raw.components, (version, item) => version.components.some((component) => component.id === item))) {
+      file.fault(`${at}/components/${j}`, 'unknown-reference', `${raw.procedure} has no paper ${id}`);
+    }
+    for (const other of grants) {
+      if (other.id === raw.id) file.fault(`${at}/id`, 'duplicate', `two grants are called ${raw.id}`);
+      if (other.procedure === raw.procedure && overlap(other, raw))
+        file.fault(at, 'validity', `overlaps the grant ${other.id}, which holds ${days(other)}`);
+    }
+    grants.push({
+      id: raw.id,
+      procedure: raw.procedure,
+      fields: raw.fields === 'all' ? 'all' : new Set(raw.fields),
+      components: raw.components === 'all' ? 'all' : new Set(raw.components),
+      legalBasis: raw.legalBasis.flatMap((ref, j) => legalBasisOf(file, around, raw, ref, `${at}/legalBasis/${j}`)),
+      validFrom: raw.validFrom,
+      validTo: raw.validTo,
+    });
+  });
+  return grants;
+}
+
+function legalBasisOf(file: ConfigFile, around: Surroundings, grant: Validity, ref: string, at: string): Provision[] {
+  const provision = around.provisions.get(ref);
+  if (provision === undefined) {
+    if (!around.broken('legal', ref.split('#')[0])) file.fault(at, 'unknown-reference', `there is no provision ${ref} in legal/`);
+    return [];
+  }
+  if (!covers(provision, grant)) file.fault(at, 'validity', `${ref} is in force ${days(provision)}, the grant holds ${days(grant)}`);
+  return [provision];
+}

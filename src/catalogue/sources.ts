@@ -1,0 +1,56 @@
+/** Compiles sources: the adapter that each names, and the datasets that it holds. */
+import type { JsonObject } from '../adapter.ts';
+import type { Source } from '../domain.ts';
+import type { ConfigFile } from './files.ts';
+import type { RawSource } from './raw.ts';
+import type { Schemas } from './schemas.ts';
+import type { Broken } from './surroundings.ts';
+
+/** What the catalogue must know of an adapter without making it. */
+export interface AdapterFacts {
+  /** The datasets it can answer, or `described`: whatever the source's file describes. */
+  readonly datasets: readonly string[] | 'described';
+  /** What is wrong with such a description, with pointers into `datasets`. */
+  faultsOf?(datasets: Readonly<Record<string, JsonObject>>): readonly { readonly pointer: string; readonly message: string }[];
+}
+
+/** Whether sandbox sources are allowed, and the adapters there are. */
+export interface SourceOptions {
+  readonly adapters: ReadonlyMap<string, AdapterFacts>;
+  readonly sandbox: boolean;
+}
+
+export function compileSources(
+  files: readonly ConfigFile[],
+  schemas: Schemas,
+  broken: Broken,
+  options: SourceOptions,
+): Map<string, Source> {
+  const sources = new Map<string, Source>();
+  for (const file of files) {
+    const raw = file.value as RawSource;
+    const adapter = options.adapters.get(raw.adapter);
+    if (sources.has(raw.id)) file.fault('/id', 'duplicate', `there are two sources ${raw.id}`);
+    if (adapter === undefined)
+      file.fault('/adapter', 'adapter', `there is no adapter ${raw.adapter}: ${[...options.adapters.keys()].join(', ')}`);
+    for (const [dataset, { request }] of Object.entries(raw.datasets)) {
+      const key = schemas.datasets.get(dataset)?.key;
+      if (key === undefined && !broken('datasets'))
+        file.fault(`/datasets/${dataset}`, 'unknown-reference', `there is no dataset ${dataset}`);
+      if (key !== undefined && request !== undefined && request.key !== key)
+        file.fault(`/datasets/${dataset}/request/key`, 'key-mismatch', `${dataset} is looked up by a ${key}, not by a ${request.key}`);
+      if (Array.isArray(adapter?.datasets) && !adapter.datasets.includes(dataset)) {
+        file.fault(`/datasets/${dataset}`, 'adapter', `the adapter ${raw.adapter} does not answer ${dataset}`);
+      }
+    }
+    for (const { pointer, message } of adapter?.faultsOf?.(raw.datasets as unknown as Record<string, JsonObject>) ?? []) {
+      file.fault(`/datasets${pointer}`, 'adapter', message);
+    }
+    if (!options.sandbox && raw.address.startsWith('sandbox:'))
+      file.fault('/address', 'sandbox-in-production', 'a registry of the sandbox');
+    if (!options.sandbox && raw.credential?.startsWith('sandbox:'))
+      file.fault('/credential', 'sandbox-in-production', 'a secret of the sandbox');
+    sources.set(raw.id, raw);
+  }
+  return sources;
+}

@@ -1,0 +1,20 @@
+/** What a file of the configuration may refer to, and how it points into a record. */
+import type { Pointer, Provision, Source } from '../domain.ts';
+import type { Schemas } from './schemas.ts';
+
+/**
+ * Whether a file of the folder, or any file of it where no name is given, has faults of its own: a reference to what stands in it is no
+ * second fault.
+ */
+export type Broken = (folder: 'legal' | 'procedures' | 'sources' | 'datasets', name?: string) => boolean;
+
+/** What a procedure may refer to. */
+export interface Surroundings {
+  readonly schemas: Schemas;
+  readonly provisions: ReadonlyMap<string, Provision>;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly broken: Broken;
+}
+
+/** `/a/b` as ['a', 'b']. */
+export const splitPointer = (pointer: string): Pointer => pointer.slice(1).split('/');
