@@ -29,7 +29,12 @@ const LIMITS = { bytes: 1024 * 1024, depth: 32, connections: 32 };
 
 export function connect(address: URL, limits: { readonly bytes: number } = LIMITS): Connection {
   // No time limit here: the caller's signal is the only clock, and it knows the deadline of the whole request.
-  const pool = new Pool(address.origin, { connections: LIMITS.connections, headersTimeout: 0, bodyTimeout: 0 });
+  const pool = new Pool(address.origin, {
+    connections: LIMITS.connections,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: limits.bytes,
+  });
   const base = address.pathname.replace(/\/$/, '');
 
   const ask = async (call: Call, signal: AbortSignal): Promise<Reply> => {
@@ -43,16 +48,16 @@ export function connect(address: URL, limits: { readonly bytes: number } = LIMIT
         body: call.body === undefined ? null : JSON.stringify(call.body),
         signal,
       });
-      return await replyOf(response, call.answers ?? [], limits.bytes, signal);
+      return await replyOf(response, call.answers ?? [], signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw error instanceof SourceError ? error : connectionFailure(error);
+      throw error instanceof SourceError ? error : connectionFailure(error, limits.bytes);
     }
   };
   return { ask, close: () => pool.destroy() };
 }
 
-async function replyOf(response: Dispatcher.ResponseData, answers: readonly number[], limit: number, signal: AbortSignal): Promise<Reply> {
+async function replyOf(response: Dispatcher.ResponseData, answers: readonly number[], signal: AbortSignal): Promise<Reply> {
   const status = response.statusCode;
   if (status !== 200 && !answers.includes(status)) {
     discard(response.body, signal);
@@ -63,7 +68,7 @@ async function replyOf(response: Dispatcher.ResponseData, answers: readonly numb
     discard(response.body, signal);
     throw new SourceError('malformed', 'the answer is not JSON by its content type');
   }
-  return { status, body: parse(await read(response.body, limit)) };
+  return { status, body: parse(await response.body.bytes()) };
 }
 
 /** What comes with an error may be long, slow or personal: a little is thrown away to keep the connection, more ends it. */
@@ -71,21 +76,9 @@ function discard(body: Dispatcher.ResponseData['body'], signal: AbortSignal): vo
   body.dump({ limit: 16_384, signal }).catch(() => undefined);
 }
 
-async function read(body: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > limit) throw new SourceError('malformed', `the answer is longer than ${limit} bytes`);
-    chunks.push(chunk);
-  }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size);
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function parse(bytes: Buffer): JsonValue {
+function parse(bytes: Uint8Array): JsonValue {
   let value: JsonValue;
   try {
     value = JSON.parse(utf8.decode(bytes));
@@ -110,9 +103,10 @@ function statusFailure(status: number, retryAfter: string | string[] | undefined
   return new SourceError(reason, `the registry answered with status ${status}`, seconds);
 }
 
-function connectionFailure(error: unknown): SourceError {
+function connectionFailure(error: unknown, limit: number): SourceError {
   // Only the code: an error's message may quote the request.
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
+  if (error instanceof errors.ResponseExceededMaxSizeError) return new SourceError('malformed', `the answer is longer than ${limit} bytes`);
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
     return new SourceError('malformed', 'the answer is not valid HTTP');
   }

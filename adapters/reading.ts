@@ -50,16 +50,17 @@ export function date(form: DateForm, value: Given, name: string): string | undef
   const written = text(value, name);
   if (written === undefined) return undefined;
   const { year, month, day } = DATE_FORMS[form].exec(written)?.groups ?? {};
-  const parts = [year, month, day].filter((part) => part !== undefined).map((part) => part.padStart(2, '0'));
-  const known = parts.join('-');
-  if (year === undefined || !isDate(known)) throw malformed(name, 'is not a date in the expected form');
-  return known;
+  if (year === undefined || !isDate(Number(year), Number(month ?? 1), Number(day ?? 1)))
+    throw malformed(name, 'is not a date in the expected form');
+  if (month === undefined) return year;
+  return day === undefined ? `${year}-${month.padStart(2, '0')}` : `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
 }
 
-function isDate(known: string): boolean {
-  const whole = `${known}-01-01`.slice(0, 10);
-  const parsed = new Date(`${whole}T00:00:00Z`);
-  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(whole);
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function isDate(year: number, month: number, day: number): boolean {
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return day >= 1 && day <= (DAYS[month - 1] ?? 0) + (month === 2 && leap ? 1 : 0);
 }
 
 /** A time that a registry vouches for: an RFC 3339 date-time as it stands, or any date of the form. */
@@ -72,7 +73,10 @@ export function time(form: DateForm, value: Given, name: string): string | null 
 /** A record without the members that have no value. */
 export function record(members: Readonly<Record<string, Given>>): JsonObject {
   const known: JsonObject = {};
-  for (const [name, value] of Object.entries(members)) if (value !== undefined) known[name] = value;
+  for (const name of Object.keys(members)) {
+    const value = members[name];
+    if (value !== undefined) known[name] = value;
+  }
   return known;
 }
 
@@ -88,7 +92,9 @@ export class Members {
   }
 
   text(member: string): string | undefined {
-    return text(this.#of(member), this.#path(member));
+    const value = this.#of(member);
+    // The path is made up only where something is wrong: most members are the text they should be.
+    return typeof value === 'string' && value !== '' ? value.normalize('NFC') : text(value, this.#path(member));
   }
 
   number(member: string): number | undefined {

@@ -28,16 +28,33 @@ export async function exchange(
   tools: ExchangeTools,
   gone: AbortSignal,
 ): Promise<{ prefill: string; receipt: Receipt } | undefined> {
-  const deadline = AbortSignal.any([gone, AbortSignal.timeout(tools.catalogue.gateway.deadlineMs - CLOSING_MS)]);
   const record = new ExchangeRecord(tools, caller, request);
   const [authorised, planned] = await allow(record, caller, request, tools);
-  const resolved = await resolve(authorised, planned, () => record.open(authorised, planned), tools, deadline);
+  const open = () => record.open(authorised, planned);
+  const resolved = await withDeadline(tools.catalogue.gateway.deadlineMs - CLOSING_MS, gone, (signal) =>
+    resolve(authorised, planned, open, tools, signal),
+  );
   if (gone.aborted) {
     await record.abandon(authorised, planned, resolved);
     return undefined;
   }
   const prefill = assemble(record.id, record.salt, authorised, planned, resolved, { sources: tools.catalogue.sources, now: tools.clock() });
   return record.close(authorised, planned, resolved, prefill);
+}
+
+/** Runs under a signal that aborts when the time is over or the caller has gone; neither timer nor listener outlives the work. */
+async function withDeadline<T>(milliseconds: number, gone: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, milliseconds);
+  gone.addEventListener('abort', abort, { once: true });
+  if (gone.aborted) abort();
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    gone.removeEventListener('abort', abort);
+  }
 }
 
 async function allow(record: ExchangeRecord, caller: Caller, request: PrefillRequest, tools: ExchangeTools): Promise<[Authorised, Plan]> {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import t from 'tap';
 import { personas } from '../src/sandbox/index.ts';
+import { makeWorld } from '../src/sandbox/people.ts';
 
 const ROOT = dirname(import.meta.dirname);
 const files = (directory: string, ending: string): string[] =>
@@ -136,6 +137,11 @@ t.test('the environment that operators read about is the one that main.ts reads'
   const table = /## Environment([\s\S]*?)\n## /.exec(read('docs/operating.md'))?.[1] ?? '';
   const told = new Set([...table.matchAll(/`([A-Z][A-Z_]+)`/g)].map((match) => match[1] ?? ''));
   t.strictSame([...told].sort(), [...known].sort());
+});
+
+t.test('the documents count the sandbox’s people rightly', async (t) => {
+  const count = makeWorld().people.size.toLocaleString('en');
+  for (const document of ['README.md', 'docs/sandbox.md', 'CHANGELOG.md']) t.match(read(document), `${count} people`, document);
 });
 
 t.test('the sandbox’s document lists its personas', async (t) => {

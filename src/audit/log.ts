@@ -1,7 +1,7 @@
 /** The append-only log: what queued while the last commit ran is committed, hashed into the tree and signed at once. */
-import canonicalize from 'canonicalize';
 import type { JsonObject } from '../adapter.ts';
 import type { Receipt } from '../domain.ts';
+import { canonicalJson } from './canonical.ts';
 import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
 import { LogMoved, type LogStore } from './store.ts';
@@ -77,7 +77,7 @@ export class AuditLog {
   /** Appends an entry; resolves when it is durable. Rejects with `LogUnavailable`, and then nothing of it was kept. */
   append(entry: AuditEntry, options: { receipt: boolean }): Promise<Receipt> {
     if (this.#waiting.length >= this.#limit) return Promise.reject(new LogUnavailable('too many entries wait for the log'));
-    const bytes = canonicalize(entry) as string;
+    const bytes = canonicalJson(entry);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, bytes, receipt: options.receipt, resolve, reject });
       // Committing on the next turn of the event loop lets every request of this turn share one sync and one signature.

@@ -1,5 +1,5 @@
 /** Answers of sources as the cache keeps them: sealed with AES-256-GCM, under keyed pseudonyms, each with the time it was observed. */
-import { createCipheriv, createDecipheriv, createHmac, hash, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomBytes } from 'node:crypto';
 import type { Answer, KeyKind } from '../adapter.ts';
 import type { Cache } from './cache.ts';
 
@@ -32,8 +32,8 @@ export function recordCache(cache: Cache, sealKey: KeyObject, nameKey: KeyObject
   const keyOf = (name: RecordName): string => {
     let key = keys.get(name);
     if (key === undefined) {
-      const person = createHmac('sha256', nameKey).update(`${name.kind}:${name.key}`).digest('base64url');
-      key = hash('sha256', `${person}|${name.source}|${name.dataset}`, 'base64url');
+      const told = `${name.source}|${name.dataset}|${name.kind}|${name.key}`;
+      key = createHmac('sha256', nameKey).update(told).digest('base64url');
       keys.set(name, key);
     }
     return key;

@@ -34,13 +34,18 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
 /** A source that does not answer in its time is given up; whatever else it throws is one of the known failures. */
 function withDeadline(lookUpOnce: LookUpOnce, milliseconds: number): (lookUp: LookUp, opened: Opened) => Promise<Answer> {
   return async (lookUp) => {
-    const signal = AbortSignal.timeout(milliseconds);
+    // A timer that is cleared: AbortSignal.timeout would fire, and hold the question, long after the answer.
+    const controller = new AbortController();
+    const { signal } = controller;
+    const timer = setTimeout(() => controller.abort(), milliseconds);
     try {
       return await lookUpOnce(lookUp, signal);
     } catch (error) {
       if (error instanceof SourceError) throw error;
       if (signal.aborted) throw new SourceError('timeout', `no answer within ${milliseconds} ms`);
       throw new SourceError('error', 'the adapter failed', undefined);
+    } finally {
+      clearTimeout(timer);
     }
   };
 }

@@ -61,10 +61,13 @@ function decide(
   silent: readonly { source: string; outcome: Outcome }[],
   today: string,
 ): AssembledField {
-  const differences = others.map((claim) => difference(field.type, first.value, claim.value)).filter((found) => found !== undefined);
-  const confirming = others.filter(
-    (claim) => difference(field.type, first.value, claim.value) === undefined && claim.source !== first.source,
-  );
+  const differences: Conflict['difference'][] = [];
+  const confirming: Claim[] = [];
+  for (const claim of others) {
+    const found = difference(field.type, first.value, claim.value);
+    if (found !== undefined) differences.push(found);
+    else if (claim.source !== first.source) confirming.push(claim);
+  }
   const unconfirmed = silent.filter(({ outcome }) => outcome.kind === 'unavailable').map(({ source }) => source);
   const { recordedAt, observedAt, freshness } = first.outcome;
   const result: FieldResult = {
@@ -96,6 +99,7 @@ const RANK = { different: 0, diacritics: 1, 'suspect-default': 2 } as const;
 
 /** How two values differ in meaning, or undefined where they say the same. */
 function difference(type: string, a: JsonValue, b: JsonValue): Conflict['difference'] | undefined {
+  if (a === b) return undefined;
   if (type === 'personName' && typeof a === 'string' && typeof b === 'string') {
     const compared = compareNames(a, b);
     return compared === 'same' || compared === 'tone-placement' ? undefined : compared;

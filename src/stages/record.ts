@@ -1,7 +1,7 @@
 /** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
 import { createHmac, hash, type KeyObject, randomUUID } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { KeyKind } from '../adapter.ts';
+import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Authorised, Caller, Clock, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
@@ -56,7 +56,7 @@ export class ExchangeRecord {
 
   /** The reply as canonical JSON, and its receipt. Throws a `Problem` where the log cannot be written: then nothing leaves. */
   async close(authorised: Authorised, plan: Plan, resolved: Resolved, prefill: Prefill): Promise<{ prefill: string; receipt: Receipt }> {
-    const text = canonicalize(prefill) as string;
+    const text = canonicalJson(prefill);
     const receipt = await this.#append({
       ...this.#start('outcome'),
       ...this.#about(authorised),
@@ -113,7 +113,7 @@ export class ExchangeRecord {
   }
 
   #digest(): string {
-    this.#requestDigest ??= sha256(canonicalize({ request: this.#request, salt: this.salt }) as string);
+    this.#requestDigest ??= sha256(canonicalJson({ request: this.#request, salt: this.salt }));
     return this.#requestDigest;
   }
 

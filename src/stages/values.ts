@@ -4,19 +4,14 @@ import type { Pointer } from '../domain.ts';
 
 /** Every value the pointer leads to; `*` stands for each item of a list. Empty where there is none. */
 export function valuesAt(record: JsonValue | undefined, pointer: Pointer): JsonValue[] {
-  let values: JsonValue[] = record === undefined || record === null ? [] : [record];
-  for (const member of pointer) {
-    const next: JsonValue[] = [];
-    for (const value of values) {
-      if (Array.isArray(value)) {
-        if (member === '*') next.push(...value);
-      } else if (typeof value === 'object' && value !== null && Object.hasOwn(value, member)) {
-        next.push(value[member] as JsonValue);
-      }
-    }
-    values = next;
+  let value = record;
+  for (const [depth, member] of pointer.entries()) {
+    if (typeof value !== 'object' || value === null) return [];
+    if (member === '*') return Array.isArray(value) ? value.flatMap((item) => valuesAt(item, pointer.slice(depth + 1))) : [];
+    if (Array.isArray(value) || !Object.hasOwn(value, member)) return [];
+    value = value[member];
   }
-  return values;
+  return value === undefined || value === null ? [] : [value];
 }
 
 /** Writes a value into a form, making the objects on the way. The catalogue saw to it that no field lies within another. */

@@ -1,0 +1,40 @@
+/**
+ * Writes canonical JSON (RFC 8785), which the log's hashes are of. The verifier reads with an independent library: were the two ever
+ * to differ, no receipt would verify.
+ */
+
+/** Members that are undefined are left out, as JSON.stringify does. Throws a `TypeError` for what JSON or RFC 8785 cannot say. */
+export function canonicalJson(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      // RFC 8785 §3.2.2.2: half a surrogate pair is an error; all else is written as ECMAScript writes it.
+      if (!value.isWellFormed()) throw new TypeError('half a surrogate pair has no canonical JSON');
+      return JSON.stringify(value);
+    case 'number':
+      if (!Number.isFinite(value)) throw new TypeError('only finite numbers have canonical JSON');
+      return JSON.stringify(value);
+    case 'boolean':
+      return value ? 'true' : 'false';
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? ofList(value) : ofObject(value as Readonly<Record<string, unknown>>);
+    default:
+      throw new TypeError(`a ${typeof value} has no canonical JSON`);
+  }
+}
+
+function ofList(list: readonly unknown[]): string {
+  let text = '[';
+  for (let i = 0; i < list.length; i++) text += (i === 0 ? '' : ',') + canonicalJson(list[i]);
+  return `${text}]`;
+}
+
+function ofObject(object: Readonly<Record<string, unknown>>): string {
+  let text = '{';
+  // The default order of sort() is that of UTF-16 code units, as RFC 8785 §3.2.3 wants it.
+  for (const name of Object.keys(object).sort()) {
+    const value = object[name];
+    if (value === undefined) continue;
+    text += `${text.length === 1 ? '' : ','}${canonicalJson(name)}:${canonicalJson(value)}`;
+  }
+  return `${text}}`;
+}
