@@ -75,6 +75,7 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
   });
   // Node would answer 417 by itself, in no form of ours; RFC 9110 §10.1.1 lets an unknown expectation pass.
   server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response));
+  endConnections(server);
   // One line a request, of what cannot name a person: the route as it was declared, never the URL as it was asked.
   server.addHook('onResponse', async (request, reply) => {
     request.log.info(
@@ -136,6 +137,30 @@ function strictInput(server: FastifyInstance): void {
       if (error instanceof NotStrictJson) throw new Problem('malformed-json', { detail: error.message });
       throw error;
     }
+  });
+}
+
+/** When closing, Node keeps a connection that was busy at that moment, or has not said anything yet: here none outlives the last reply. */
+function endConnections(server: FastifyInstance): void {
+  let atWork = 0;
+  let closing = false;
+  const end = (): void => {
+    if (closing && atWork === 0) setImmediate(() => atWork === 0 && server.server.closeAllConnections());
+  };
+  server.addHook('onRequest', async (_request, reply) => {
+    atWork++;
+    // It comes whether the reply was sent or the caller went away.
+    reply.raw.once('close', () => {
+      atWork--;
+      end();
+    });
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close');
+  });
+  server.addHook('preClose', async () => {
+    closing = true;
+    end();
   });
 }
 

@@ -21,6 +21,9 @@ export const pseudonym = (key: KeyObject, kind: KeyKind, value: string): string 
 
 export const sha256 = (text: string): string => hash('sha256', text, 'base64');
 
+/** A role as procedures name them, not digits or a name that a caller put there. */
+const ROLE = /^[a-z][A-Za-z]{0,39}$/;
+
 /** The entries of one request. */
 export class ExchangeRecord {
   readonly id = randomUUID();
@@ -82,9 +85,15 @@ export class ExchangeRecord {
     });
   }
 
+  /** Whoever the caller named is on record, though no procedure may know the role: a person's number has twelve digits whatever it is called. */
   async refuse(code: ProblemCode): Promise<void> {
-    const { procedure, dossier, officer, subject } = this.#request;
-    const subjects = { subject: pseudonym(this.#tools.pseudonymKey, 'person', subject) };
+    const { procedure, dossier, officer, subject, related = {} } = this.#request;
+    const persons = Object.entries({ ...related, subject }).filter(([, key]) => /^[0-9]{12}$/.test(key));
+    const named = persons.map(([role, key], i) => [
+      ROLE.test(role) ? role : `related${i}`,
+      pseudonym(this.#tools.pseudonymKey, 'person', key),
+    ]);
+    const subjects = Object.fromEntries(named) as Record<string, string>;
     await this.#append({ ...this.#start('refusal'), procedure, dossier, officer, subjects, outcome: code, requestDigest: this.#digest() });
   }
 

@@ -94,7 +94,11 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       const name = JSON.stringify([agency, scope, time.now]);
       const known = tokens.get(name);
       if (known !== undefined) return known;
-      const reply = await requestToken(address, await assertion(agencyKey(dataDirectory, agency), agency, { issuer, now: time.now }), scope);
+      const reply = await requestToken(
+        address,
+        await assertion(agencyKey(dataDirectory, agency), agency, { issuer, now: time.now }),
+        scope,
+      );
       const { access_token: token } = (await reply.json()) as { access_token?: string };
       if (token === undefined) throw new Error(`${agency} gets no token: ${reply.status}`);
       tokens.set(name, token);

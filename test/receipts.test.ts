@@ -1,0 +1,553 @@
+/** What the log is worth outside: receipts that anyone can check, and that hold whatever becomes of the process. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
+import { setTimeout as after } from 'node:timers/promises';
+import canonicalize from 'canonicalize';
+import t from 'tap';
+import { Pool } from 'undici';
+import { openCheckpoint, parseVerifierKey } from '../src/audit/checkpoint.ts';
+import type { AuditEntry } from '../src/audit/entry.ts';
+import { openSqliteLog } from '../src/audit/sqlite.ts';
+import { verifyReply } from '../src/audit/verify.ts';
+import { runCommand } from '../src/cli.ts';
+import type { Prefill, Receipt } from '../src/domain.ts';
+import { startSandbox } from '../src/sandbox/index.ts';
+import { startGateway } from './support/audit-gateway.ts';
+import { type ChildGateway, childToken, freePort, startChild } from './support/child.ts';
+import { makeLogKey } from './support/log.ts';
+import { chance, Oracle, seedOf, wholeLog } from './support/oracle.ts';
+
+const seed = seedOf();
+t.comment(`seed ${seed}: SEED=${seed} shows this run again`);
+const directory = t.testdir({ offline: {}, killed: {}, stopped: {}, silent: {} });
+
+interface Saved {
+  prefill: Prefill;
+  receipt: { entry: Record<string, unknown>; index: number; proof: string[]; checkpoint: string };
+}
+
+/** Replies as callers saved them, of a log with enough in it for paths to have a length. */
+const data = join(directory, 'offline');
+const requests = Array.from({ length: 9 }, (_, n) => ({
+  procedure: '1.004222',
+  dossier: `X01.1-261122-${n}`,
+  officer: 'X01.1-0042',
+  subject: ['003099000017', '003085000041', '003088000131'][n % 3],
+  related: { householder: '003060000021' },
+}));
+const texts = await (async () => {
+  const sandbox = await startSandbox();
+  const gateway = await startGateway(data, sandbox);
+  const replies = await Promise.all(requests.map((request) => gateway.post('/v1/prefills', request, 'X01.1')));
+  await gateway.close();
+  await sandbox.close();
+  return replies.map((reply) => reply.text);
+})();
+const vkey = readFileSync(join(data, 'log.vkey'), 'utf8');
+const key = parseVerifierKey(vkey);
+const proofLength = (text: string): number => (JSON.parse(text) as Saved).receipt.proof.length;
+// The one with the longest way to the root; the last of a commit may have a short one.
+const CHOSEN = texts.reduce((best, text, n) => (proofLength(text) > proofLength(texts[best] as string) ? n : best), 0);
+const saved = (n = CHOSEN): Saved => JSON.parse(texts[n] as string) as Saved;
+const request = requests[CHOSEN] as (typeof requests)[number];
+
+/** Runs the command line in this process, with `input` as its standard input. */
+async function oncegate(argv: string[], input = ''): Promise<{ code: number; out: string; error: string }> {
+  let [out, error] = ['', ''];
+  const environment = {
+    host: '',
+    port: 0,
+    configDirectory: 'config',
+    dataDirectory: data,
+    issuer: '',
+    databaseUrl: undefined,
+    redisUrl: undefined,
+    logLevel: 'silent',
+    secret: () => undefined,
+  };
+  const code = await runCommand(argv, {
+    environment,
+    serve: async () => 9,
+    out: (line) => {
+      out += `${line}\n`;
+    },
+    error: (line) => {
+      error += `${line}\n`;
+    },
+    colour: false,
+    stdin: (async function* () {
+      yield Buffer.from(input);
+    })(),
+  });
+  return { code, out, error };
+}
+
+const file = (name: string, content: string | object): string => {
+  const path = join(directory, name);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+};
+
+t.test('a saved reply verifies offline, with the public key alone', async (t) => {
+  for (const n of requests.keys()) {
+    const { index } = saved(n).receipt;
+    t.match(verifyReply(saved(n), key), { index, origin: key.name, agency: 'X01.1', time: saved(n).prefill.issuedAt });
+    t.doesNotThrow(() => verifyReply(saved(n), key, requests[n]), 'and its question with it');
+  }
+  t.ok(saved().receipt.proof.length >= 3);
+  const { index, entry, checkpoint } = saved().receipt;
+  const size = openCheckpoint(checkpoint, key).size;
+  const said = `verified: this answer to X01.1 of ${entry.time} is entry ${index} of the log ${key.name}, under its signed head of ${size} entries\n`;
+  const path = file('reply.json', texts[CHOSEN] as string);
+  t.strictSame(await oncegate(['verify', path]), { code: 0, out: said, error: '' });
+  t.strictSame(await oncegate(['verify', '-'], texts[CHOSEN]), { code: 0, out: said, error: '' });
+  t.strictSame(await oncegate(['verify', path, '--key', file('key', vkey), '--request', file('request.json', request)]), {
+    code: 0,
+    out: said,
+    error: '',
+  });
+  t.equal(
+    (await oncegate(['verify', file('pretty.json', JSON.stringify(saved(), null, 4))])).code,
+    0,
+    'how the file is laid out does not matter',
+  );
+
+  await t.test('as a process', async (t) => {
+    const run = async (argv: string[], input: string): Promise<{ code: unknown; out: string; error: string }> => {
+      const child = spawn(process.execPath, ['src/main.ts', 'verify', ...argv], { env: { ...process.env, ONCEGATE_DATA: data } });
+      child.stdin.end(input);
+      const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+      return { code, out, error };
+    };
+    const [good, bad] = await Promise.all([run([path], ''), run(['-'], (texts[CHOSEN] as string).replace('"index":', '"index":1'))]);
+    t.strictSame(good, { code: 0, out: said, error: '' });
+    t.match(bad, { code: 1, out: '', error: /^oncegate: the entry is not in the log at this place/ });
+  });
+});
+
+const CHANGED = /the answer is not the one that the log holds: it was changed/;
+const NOT_THERE = /the entry is not in the log at this place: entry, index or proof was changed/;
+const WRONG = /the signature of .* on the checkpoint is wrong/;
+const UNSIGNED = /the checkpoint bears no signature of/;
+
+t.test('whatever was changed, the verifier says what does not hold', async (t) => {
+  // Of the same commit where there is one.
+  const others = [...requests.keys()].filter((n) => n !== CHOSEN);
+  const another = saved(others.find((n) => saved(n).receipt.checkpoint === saved().receipt.checkpoint) ?? others[0]);
+  const stranger = makeLogKey(key.name);
+  const elsewhere = makeLogKey('elsewhere.test/log');
+  const { size, root } = openCheckpoint(saved().receipt.checkpoint, key);
+  const swap = (list: string[], i: number, j: number): void => {
+    [list[i], list[j]] = [list[j] as string, list[i] as string];
+  };
+  const edit = (pattern: string | RegExp, by: string) => (reply: Saved) => {
+    const { checkpoint } = reply.receipt;
+    reply.receipt.checkpoint = checkpoint.replace(pattern, by);
+    if (reply.receipt.checkpoint === checkpoint) throw new Error('the row changes nothing');
+  };
+  const ROWS: [rule: string, change: (reply: Saved) => void, refusal: RegExp][] = [
+    ['a value of the form', ({ prefill }) => Object.assign(prefill.form, { fullName: 'NGUYỄN VĂN ÂN' }), CHANGED],
+    [
+      'a value of the form, decomposed',
+      ({ prefill }) => Object.assign(prefill.form, { fullName: String(prefill.form.fullName).normalize('NFD') }),
+      CHANGED,
+    ],
+    ['a value taken away', ({ prefill }) => delete prefill.form.fullName, CHANGED],
+    ['a value added', ({ prefill }) => Object.assign(prefill.form, { salary: 1 }), CHANGED],
+    ['where a value is from', ({ prefill }) => Object.assign(prefill.fields['/fullName'] ?? {}, { source: 'land' }), CHANGED],
+    ['how fresh a value is', ({ prefill }) => Object.assign(prefill.fields['/fullName'] ?? {}, { freshness: 'cached' }), CHANGED],
+    ['a verdict', ({ prefill }) => Object.assign(prefill.components[0] ?? {}, { verdict: 'partly' }), CHANGED],
+    ['two papers in another order', ({ prefill }) => prefill.components.reverse(), CHANGED],
+    ['a count', ({ prefill }) => prefill.summary.filled++, CHANGED],
+    ['the dossier', ({ prefill }) => Object.assign(prefill, { dossier: 'X01.1-261122-9999' }), CHANGED],
+    ['the procedure', ({ prefill }) => Object.assign(prefill, { procedure: '1.004873' }), CHANGED],
+    ['the id', ({ prefill }) => Object.assign(prefill, { id: another.prefill.id }), CHANGED],
+    ['the time', ({ prefill }) => Object.assign(prefill, { issuedAt: '2026-11-22T20:10:00.124Z' }), CHANGED],
+    ['the salt', ({ prefill }) => Object.assign(prefill, { salt: another.prefill.salt }), CHANGED],
+    ['the answer of another', (reply) => Object.assign(reply, { prefill: another.prefill }), CHANGED],
+    ['the receipt of another', (reply) => Object.assign(reply, { receipt: another.receipt }), CHANGED],
+    [
+      'answer and digest together',
+      (reply) => {
+        reply.prefill = another.prefill;
+        reply.receipt.entry.replyDigest = another.receipt.entry.replyDigest;
+      },
+      NOT_THERE,
+    ],
+    ...Object.keys(saved().receipt.entry)
+      .filter((member) => member !== 'replyDigest')
+      .flatMap((member): [string, (reply: Saved) => void, RegExp][] => [
+        [`${member} of the entry`, ({ receipt }) => Object.assign(receipt.entry, { [member]: 'another' }), NOT_THERE],
+        [`${member} of the entry taken away`, ({ receipt }) => delete receipt.entry[member], NOT_THERE],
+      ]),
+    ['a member added to the entry', ({ receipt }) => Object.assign(receipt.entry, { note: '' }), NOT_THERE],
+    ['another entry of the same commit', ({ receipt }) => Object.assign(receipt, { index: another.receipt.index }), NOT_THERE],
+    ['the index, one more', ({ receipt }) => receipt.index++, NOT_THERE],
+    ['the index, one less', ({ receipt }) => receipt.index--, NOT_THERE],
+    ['an index beyond the log', ({ receipt }) => Object.assign(receipt, { index: size }), NOT_THERE],
+    ['an index below zero', ({ receipt }) => Object.assign(receipt, { index: -1 }), NOT_THERE],
+    ['an index between two', ({ receipt }) => Object.assign(receipt, { index: receipt.index + 0.5 }), NOT_THERE],
+    [
+      'an index as text',
+      ({ receipt }) => Object.assign(receipt, { index: String(receipt.index) }),
+      /lacks its entry, index, proof or checkpoint/,
+    ],
+    ['two hashes of the proof swapped', ({ receipt }) => swap(receipt.proof, 0, 1), NOT_THERE],
+    ['a hash of the proof dropped', ({ receipt }) => receipt.proof.pop(), NOT_THERE],
+    ['the first hash of the proof dropped', ({ receipt }) => receipt.proof.shift(), NOT_THERE],
+    ['a hash added to the proof', ({ receipt }) => receipt.proof.push(root.toString('base64')), NOT_THERE],
+    ['a hash of the proof twice', ({ receipt }) => receipt.proof.unshift(receipt.proof[0] as string), NOT_THERE],
+    ['no proof', ({ receipt }) => receipt.proof.splice(0), NOT_THERE],
+    ['the proof of another', ({ receipt }) => Object.assign(receipt, { proof: another.receipt.proof }), NOT_THERE],
+    ['a hash that is too short', ({ receipt }) => (receipt.proof[0] = 'AAAA'), /the proof holds something that is not a hash/],
+    ['a hash that is no text', ({ receipt }) => Object.assign(receipt.proof, { 0: null }), /the proof holds something that is not a hash/],
+    [
+      'a hash in another spelling',
+      ({ receipt }) => (receipt.proof[0] = (receipt.proof[0] as string).replace('=', '')),
+      /the proof holds something that is not a hash/,
+    ],
+    ['the size of the checkpoint', edit(`\n${size}\n`, `\n${size + 1}\n`), WRONG],
+    ['the root of the checkpoint', edit(root.toString('base64'), Buffer.alloc(32).toString('base64')), WRONG],
+    ['the origin of the checkpoint', edit(key.name, 'elsewhere.test/log'), WRONG],
+    ['the signature of the checkpoint', edit(/.{8}\n$/, 'AAAAAAA=\n'), WRONG],
+    ['no signature on the checkpoint', edit(/— .*\n/, ''), UNSIGNED],
+    ['a signature under another name', edit(/— \S+/, '— elsewhere.test/log'), UNSIGNED],
+    [
+      'a checkpoint of another key of that name',
+      ({ receipt }) => (receipt.checkpoint = stranger.sign({ origin: key.name, size, root })),
+      UNSIGNED,
+    ],
+    [
+      'a checkpoint of another log',
+      ({ receipt }) => (receipt.checkpoint = elsewhere.sign({ origin: 'elsewhere.test/log', size, root })),
+      UNSIGNED,
+    ],
+    ['no newline at the end of the checkpoint', edit(/\n$/, ''), /the checkpoint is not a signed note/],
+    ['no checkpoint', ({ receipt }) => (receipt.checkpoint = ''), /the checkpoint is not a signed note/],
+    ...(['entry', 'index', 'proof', 'checkpoint'] as const).map((member): [string, (reply: Saved) => void, RegExp] => [
+      `no ${member} in the receipt`,
+      ({ receipt }) => Reflect.deleteProperty(receipt, member),
+      /the receipt lacks its entry, index, proof or checkpoint/,
+    ]),
+    ['an entry that is a list', (reply) => Object.assign(reply.receipt, { entry: [] }), /the receipt lacks/],
+    ['no receipt', (reply) => Reflect.deleteProperty(reply, 'receipt'), /there is no receipt to check/],
+    ['a receipt that is a list', (reply) => Object.assign(reply, { receipt: [] }), /there is no receipt to check/],
+    ['no answer', (reply) => Reflect.deleteProperty(reply, 'prefill'), /there is no prefill to check/],
+    ['an answer that is nothing', (reply) => Object.assign(reply, { prefill: null }), /there is no prefill to check/],
+  ];
+  for (const [rule, change, refusal] of ROWS) {
+    const reply = saved();
+    change(reply);
+    t.throws(() => verifyReply(reply, key), { message: refusal }, rule);
+    const { code, out, error } = await oncegate(['verify', '-'], JSON.stringify(reply));
+    t.match({ code, out, error }, { code: 1, out: '', error: refusal }, `${rule}: on the command line`);
+  }
+
+  await t.test('a true checkpoint of the same log, but another one', async (t) => {
+    const early = saved();
+    const heads = requests.map((_, n) => saved(n).receipt.checkpoint);
+    const elders = heads.filter((head) => head !== early.receipt.checkpoint);
+    if (elders.length === 0) t.pass('all replies shared one commit');
+    for (const checkpoint of elders) {
+      t.throws(() => verifyReply({ ...early, receipt: { ...early.receipt, checkpoint } }, key), { message: NOT_THERE });
+    }
+  });
+
+  await t.test('one key for two logs: the receipt of one is not that of the other', async (t) => {
+    const two = makeLogKey();
+    const reply = { prefill: {}, receipt: { entry: {}, index: 0, proof: [], checkpoint: '' } };
+    const oracle = new Oracle();
+    const entry = { replyDigest: 'RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=' };
+    oracle.push(Buffer.from(canonicalize(entry) as string));
+    const receipt = (origin: string): object => ({
+      ...reply.receipt,
+      entry,
+      checkpoint: two.sign({ origin, size: 1, root: oracle.root(0, 1) }),
+    });
+    t.match(verifyReply({ ...reply, receipt: receipt(two.key.name) }, two.key), { index: 0, size: 1 });
+    t.throws(() => verifyReply({ ...reply, receipt: receipt('other.test/log') }, two.key), /the checkpoint is that of other\.test\/log/);
+  });
+
+  const QUESTIONS: [rule: string, change: object][] = [
+    ['another person', { subject: '003060000021' }],
+    ['another person beside', { related: { householder: '003163000023' } }],
+    ['nobody beside', { related: undefined }],
+    ['another dossier', { dossier: 'X01.1-261122-9999' }],
+    ['another officer', { officer: 'X01.1-0043' }],
+    ['another procedure', { procedure: '1.004873' }],
+    ['fewer fields', { fields: ['/fullName'] }],
+    ['fresher', { maxAgeSeconds: 0 }],
+  ];
+  for (const [rule, change] of QUESTIONS) {
+    const question = { ...request, ...change };
+    t.throws(() => verifyReply(saved(), key, question), /the request is not the one that the log holds/, `asked about: ${rule}`);
+    const { code, error } = await oncegate(['verify', '-', '--request', file('question.json', question)], texts[CHOSEN]);
+    t.match(
+      { code, error },
+      { code: 1, error: /the request is not the one that the log holds/ },
+      `asked about: ${rule}, on the command line`,
+    );
+  }
+
+  const MISUSED: [rule: string, argv: string[], input: string, code: number, error: RegExp][] = [
+    ['no file', ['verify'], '', 2, /the file with the reply, or - for standard input is missing/],
+    ['a file that is not there', ['verify', 'nowhere.json'], '', 1, /ENOENT/],
+    ['a file that is not JSON', ['verify', '-'], '{', 1, /JSON/],
+    ['nothing', ['verify', '-'], 'null', 1, /there is no prefill to check/],
+    ['a list', ['verify', '-'], '[]', 1, /there is no prefill to check/],
+    ['a key that is none', ['verify', '-', '--key', file('bad.vkey', 'oncegate')], texts[CHOSEN] as string, 1, /not a verifier key/],
+    [
+      'the key of another',
+      ['verify', '-', '--key', file('go.vkey', 'sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8')],
+      texts[CHOSEN] as string,
+      1,
+      UNSIGNED,
+    ],
+  ];
+  for (const [rule, argv, input, code, error] of MISUSED) t.match(await oncegate(argv, input), { code, out: '', error }, rule);
+});
+
+t.test('property: no byte of a saved reply can be changed and it still verify', async (t) => {
+  const random = chance(seed);
+  const bytes = Buffer.from(texts[CHOSEN] as string);
+  const receiptAt = bytes.indexOf('"receipt":');
+  const same = JSON.stringify(saved());
+  const passed: string[] = [];
+  let parsed = 0;
+  for (let n = 0; n < 6000; n++) {
+    // The answer is much longer than its receipt, which has the more places where a change could hide.
+    const at = n % 3 === 0 ? random(bytes.length) : receiptAt + random(bytes.length - receiptAt);
+    const changed = Buffer.from(bytes);
+    const how = random(5);
+    let flipped: Buffer = changed;
+    if (how === 0) changed[at] = (changed[at] as number) ^ (1 << random(8));
+    if (how === 1) changed[at] = 0x20 + random(95);
+    if (how === 2) flipped = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]);
+    if (how === 3) flipped = Buffer.concat([bytes.subarray(0, at), Buffer.from([0x20 + random(95)]), bytes.subarray(at)]);
+    if (how === 4) flipped = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at, at + 1), bytes.subarray(at)]);
+    let reply: Saved;
+    try {
+      reply = JSON.parse(flipped.toString('utf8')) as Saved;
+    } catch {
+      continue;
+    }
+    if (JSON.stringify(reply) === same) continue;
+    parsed++;
+    try {
+      verifyReply(reply, key);
+      passed.push(`seed ${seed}, change ${n}, byte ${at}: ${flipped.subarray(at - 20, at + 20)}`);
+    } catch (error) {
+      if (error instanceof TypeError) passed.push(`seed ${seed}, change ${n}: ${error.stack}`);
+    }
+  }
+  t.strictSame(passed, []);
+  t.ok(parsed > 1000, `${parsed} changes left JSON`);
+});
+
+const SUBJECTS = [
+  '003099000017',
+  '003060000021',
+  '003301000034',
+  '003085000041',
+  '003219000043',
+  '003088000131',
+  '003065000171',
+  '003091000199',
+];
+
+interface Received {
+  readonly dossier: string;
+  readonly request: object;
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Callers that send one prefill after another until the gateway is gone; what they received whole. */
+async function load(
+  address: string,
+  token: string,
+  callers: number,
+  next: () => object & { dossier: string },
+  received: Received[],
+): Promise<void> {
+  const pool = new Pool(address, { connections: callers });
+  const call = async (): Promise<void> => {
+    for (;;) {
+      const request = next();
+      try {
+        const reply = await pool.request({
+          method: 'POST',
+          path: '/v1/prefills',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify(request),
+        });
+        received.push({ dossier: request.dossier, request, status: reply.statusCode, text: await reply.body.text() });
+      } catch {
+        return;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, call));
+  await pool.destroy();
+}
+
+let serial = 0;
+const dossier = (): string => `X01.1-261122-${++serial}`;
+
+t.test('killed at any moment under load, it has on record whatever it answered', async (t) => {
+  const random = chance(seed + 1);
+  const dataDirectory = join(directory, 'killed');
+  const port = await freePort();
+  const received: Received[] = [];
+  const next = () => ({
+    procedure: ['1.004222', '1.004222', '1.004873', '1.012768'][random(4)],
+    dossier: dossier(),
+    officer: 'X01.1-0042',
+    subject: SUBJECTS[random(SUBJECTS.length)],
+    ...(random(3) === 0 ? { maxAgeSeconds: 0 } : {}),
+  });
+  let token = '';
+  for (let round = 0; round < 6; round++) {
+    const child = await startChild(dataDirectory, port);
+    if (round === 0) token = await childToken(child.address, dataDirectory, 'X01.1');
+    const before = received.length;
+    const loading = load(child.address, token, 16, next, received);
+    const enough = before + 20 + random(200);
+    for (const end = Date.now() + 5000; received.length < enough && Date.now() < end; ) await after(5);
+    await after(random(20));
+    child.process.kill('SIGKILL');
+    t.equal(await child.ended, 'SIGKILL');
+    await loading;
+    t.ok(received.length > before, `round ${round}: ${received.length - before} replies`);
+  }
+
+  const store = openSqliteLog(join(dataDirectory, 'log.db'));
+  const key = parseVerifierKey(readFileSync(join(dataDirectory, 'log.vkey'), 'utf8'));
+  const entries = await wholeLog(store, key);
+  await store.close();
+  const rows = new DatabaseSync(join(dataDirectory, 'log.db'), { readOnly: true });
+  t.match(rows.prepare('SELECT min(idx) AS first, max(idx) AS last, count(*) AS count FROM entries').get(), {
+    first: 0,
+    last: entries.length - 1,
+    count: entries.length,
+  });
+  rows.close();
+  const parsed = entries.map((bytes) => JSON.parse(bytes) as AuditEntry);
+  const oracle = new Oracle();
+  for (const bytes of entries) oracle.push(Buffer.from(bytes));
+
+  const faults: string[] = [];
+  const indexes = new Set<number>();
+  const closed = new Map(parsed.flatMap((entry) => (entry.kind === 'intent' ? [] : [[entry.dossier, entry]])));
+  for (const { dossier, request, status, text } of received) {
+    const fault = (what: string): unknown => faults.push(`${dossier}: ${what}`);
+    const body = JSON.parse(text) as { prefill: Prefill; receipt: Receipt; code: string };
+    if (status !== 200) {
+      if (closed.get(dossier)?.outcome !== body.code) fault(`${status} ${body.code} is not on record`);
+      continue;
+    }
+    const { entry, index, checkpoint } = body.receipt;
+    if (entries[index] !== canonicalize(entry)) fault(`entry ${index} is not the one in the receipt`);
+    if (indexes.has(index)) fault(`entry ${index} was given to another too`);
+    indexes.add(index);
+    try {
+      verifyReply(body, key, request);
+    } catch (error) {
+      fault((error as Error).message);
+    }
+    const head = openCheckpoint(checkpoint, key);
+    if (head.size > entries.length || !oracle.root(0, head.size).equals(head.root)) fault('its checkpoint is of another past');
+  }
+  t.strictSame(faults.slice(0, 10), []);
+  t.ok(received.filter(({ status }) => status === 200).length > 100);
+  t.ok(
+    received.some(({ status }) => status === 403),
+    'refusals are among them',
+  );
+  t.strictSame([...new Set(received.map(({ status }) => status))].sort(), [200, 403], 'and nothing else');
+
+  const names = parsed.map(({ id, kind }) => `${id} ${kind}`);
+  t.equal(new Set(names).size, names.length, 'nothing is on record twice');
+  // Who asks what somebody is asking already shares that answer, and so the intent that went before it.
+  const intents = new Set<string>();
+  for (const { kind, id, subjects, sources = [] } of parsed)
+    for (const { source, dataset, role, freshness } of sources) {
+      const question = `${source} ${dataset} ${subjects?.[role]}`;
+      if (kind === 'intent') intents.add(question);
+      else if (role === 'subject' && freshness === 'live' && !intents.has(question))
+        faults.push(`${id}: ${source} was asked without an intent before`);
+    }
+  t.strictSame(faults, []);
+  t.comment(`${received.length} replies, ${entries.length} entries`);
+});
+
+/** Ends a process that a failed test left behind. */
+const end = (child: ChildGateway): unknown => child.process.exitCode === null && child.process.kill('SIGKILL');
+
+/** Its exit code, unless it takes longer than answering what is in flight can. */
+const endedSoon = (child: ChildGateway): Promise<number | string> =>
+  Promise.race([child.ended, after(5000, 'still running', { ref: false })]);
+
+t.test('told to stop under load, it answers every request in flight and ends well, promptly', async (t) => {
+  const dataDirectory = join(directory, 'stopped');
+  const child = await startChild(dataDirectory, await freePort());
+  t.teardown(() => end(child));
+  const token = await childToken(child.address, dataDirectory, 'X01.1');
+  const CALLERS = 48;
+  const pool = new Pool(child.address, { connections: CALLERS, pipelining: 1 });
+  const send = async (more: object = {}): Promise<Received> => {
+    const request = { procedure: '1.004222', dossier: dossier(), officer: 'X01.1-0042', subject: SUBJECTS[serial % 8], ...more };
+    const reply = await pool.request({
+      method: 'POST',
+      path: '/v1/prefills',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(request),
+    });
+    return { dossier: request.dossier, request, status: reply.statusCode, text: await reply.body.text() };
+  };
+  // Connections that are there already, so that what is sent next is in the process when it is told to stop.
+  await Promise.all(Array.from({ length: CALLERS }, () => send()));
+  const inFlight = Array.from({ length: CALLERS }, () => send({ maxAgeSeconds: 0 }));
+  await Promise.race(inFlight);
+  const told = performance.now();
+  child.process.kill('SIGTERM');
+  const replies = await Promise.allSettled(inFlight);
+  t.strictSame(
+    replies.flatMap((reply) => (reply.status === 'rejected' ? String(reply.reason) : reply.value.status === 200 ? [] : reply.value.text)),
+    [],
+  );
+  t.equal(await endedSoon(child), 0, `after ${Math.round(performance.now() - told)} ms: ${child.errors()}`);
+  await t.rejects(send(), 'nobody listens any more');
+  await pool.destroy();
+
+  const store = openSqliteLog(join(dataDirectory, 'log.db'));
+  const key = parseVerifierKey(readFileSync(join(dataDirectory, 'log.vkey'), 'utf8'));
+  const entries = await wholeLog(store, key);
+  for (const reply of replies) {
+    if (reply.status === 'rejected') continue;
+    const body = JSON.parse(reply.value.text) as { prefill: Prefill; receipt: Receipt };
+    if (entries[body.receipt.index] !== canonicalize(body.receipt.entry)) t.fail(`${reply.value.dossier} is not on record`);
+    verifyReply(body, key, reply.value.request);
+  }
+  await store.close();
+});
+
+t.test('a caller that connects and says nothing does not keep it from ending', async (t) => {
+  const dataDirectory = join(directory, 'silent');
+  const port = await freePort();
+  const child = await startChild(dataDirectory, port);
+  t.teardown(() => end(child));
+  const silent = connect(port, '127.0.0.1');
+  silent.on('error', () => {});
+  await once(silent, 'connect');
+  await fetch(`${child.address}/healthz`).then((reply) => reply.text());
+  const told = performance.now();
+  child.process.kill('SIGTERM');
+  t.equal(await endedSoon(child), 0, `after ${Math.round(performance.now() - told)} ms: ${child.errors()}`);
+  silent.destroy();
+});

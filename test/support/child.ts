@@ -1,0 +1,67 @@
+/** A gateway as a process of its own, `oncegate serve --sandbox`, that a test can stop or kill. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { NOW, tokenRequest } from './audit-gateway.ts';
+
+export interface ChildGateway {
+  readonly address: string;
+  readonly process: ChildProcess;
+  /** Resolves with how it ended: an exit code or a signal. */
+  readonly ended: Promise<number | string>;
+  readonly errors: () => string;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The grants of the sandbox end one day; the process is told that it is not that day yet. */
+const shift = NOW - Date.now();
+const SHIFTED_CLOCK = `data:text/javascript,${encodeURIComponent(`const now = Date.now; Date.now = () => now() + ${shift};`)}`;
+export const shiftedNow = (): number => Date.now() + shift;
+
+/** Resolves when the process listens. Whoever starts it ends it. */
+export async function startChild(dataDirectory: string, port: number): Promise<ChildGateway> {
+  const child = spawn(process.execPath, ['--import', SHIFTED_CLOCK, 'src/main.ts', 'serve', '--sandbox'], {
+    env: {
+      ...process.env,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      ONCEGATE_DATA: dataDirectory,
+      ONCEGATE_CONFIG: 'config',
+      ONCEGATE_ISSUER: `http://127.0.0.1:${port}`,
+      LOG_LEVEL: 'fatal',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let errors = '';
+  child.stderr.on('data', (chunk) => (errors += chunk));
+  const ended = new Promise<number | string>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown')));
+  await new Promise<void>((resolve, reject) => {
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said += chunk;
+      if (said.includes('Oncegate listens')) resolve();
+    });
+    void ended.then((how) => reject(new Error(`the gateway ended before it listened: ${how}\n${errors}`)));
+  });
+  return { address: `http://127.0.0.1:${port}`, process: child, ended, errors: () => errors };
+}
+
+export async function childToken(address: string, dataDirectory: string, agency: string): Promise<string> {
+  const reply = await fetch(`${address}/oauth2/token`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: await tokenRequest(dataDirectory, agency, address, shiftedNow()),
+  });
+  if (!reply.ok) throw new Error(`no token: ${await reply.text()}`);
+  return ((await reply.json()) as { access_token: string }).access_token;
+}

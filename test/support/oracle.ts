@@ -1,0 +1,81 @@
+/** What the log is held against: the tree of RFC 6962 written down a second time, a seeded chance, and a check of a whole stored log. */
+import { createHash } from 'node:crypto';
+import { openCheckpoint, type VerifierKey } from '../../src/audit/checkpoint.ts';
+import type { LogStore } from '../../src/audit/store.ts';
+
+const sha256 = (...parts: Uint8Array[]): Buffer => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+/** RFC 6962 §2.1 word for word over a growing list; only what was hashed once is remembered. */
+export class Oracle {
+  readonly leaves: Buffer[] = [];
+  readonly #known = new Map<string, Buffer>();
+
+  push(bytes: Uint8Array): Buffer {
+    const leaf = sha256(Buffer.from([0]), bytes);
+    this.leaves.push(leaf);
+    return leaf;
+  }
+
+  /** MTH(D[from:to]). */
+  root(from: number, to: number): Buffer {
+    if (to === from) return sha256();
+    if (to - from === 1) return this.leaves[from] as Buffer;
+    const name = `${from} ${to}`;
+    let known = this.#known.get(name);
+    if (known === undefined) {
+      const split = from + largestPowerBelow(to - from);
+      known = sha256(Buffer.from([1]), this.root(from, split), this.root(split, to));
+      this.#known.set(name, known);
+    }
+    return known;
+  }
+
+  /** PATH(index, D[from:to]), nearest first. */
+  path(index: number, from: number, to: number): Buffer[] {
+    if (to - from === 1) return [];
+    const split = from + largestPowerBelow(to - from);
+    return index < split
+      ? [...this.path(index, from, split), this.root(split, to)]
+      : [...this.path(index, split, to), this.root(from, split)];
+  }
+}
+
+function largestPowerBelow(n: number): number {
+  let power = 1;
+  while (power * 2 < n) power *= 2;
+  return power;
+}
+
+/** Numbers in [0, below) from a seed (mulberry32): equal seeds, equal numbers. */
+export function chance(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** The seed of a run: a new one each time, or the one in `SEED` to see a failure again. */
+export const seedOf = (): number => Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/**
+ * Reads every entry and makes the tree anew. Throws where indexes are not dense or the signed checkpoint is not true of the
+ * entries; returns the entries' bytes.
+ */
+export async function wholeLog(store: LogStore, key: VerifierKey): Promise<string[]> {
+  const head = await store.head();
+  const entries = await store.read(0, head.size + 1000);
+  if (entries.length !== head.size) throw new Error(`the head says ${head.size} entries, there are ${entries.length}`);
+  if (head.checkpoint === undefined) return entries;
+  const checkpoint = openCheckpoint(head.checkpoint, key);
+  const oracle = new Oracle();
+  for (const bytes of entries.slice(0, checkpoint.size)) oracle.push(Buffer.from(bytes));
+  if (!oracle.root(0, checkpoint.size).equals(checkpoint.root)) throw new Error('the entries do not lead to the signed root');
+  return entries;
+}
