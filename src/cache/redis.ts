@@ -40,6 +40,8 @@ export function redisCache(url: string, report: (state: 'connected' | 'away') =>
       (seconds > 0 ? redis.set(name, bytes, 'PX', Math.ceil(seconds * 1000)) : redis.del(name)).catch(() => {});
     },
     async close() {
+      connected = undefined;
+      redis.removeAllListeners('close');
       redis.disconnect();
     },
   };

@@ -1,5 +1,6 @@
 /** Compiles agencies: their keys, and grants whose every reference and every day is checked. */
-import type { Agency, Grant, Procedure, Provision, Validity } from '../domain.ts';
+import { createPublicKey } from 'node:crypto';
+import type { Agency, AgencyKey, Grant, Procedure, Provision, Validity } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import type { RawAgency } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -40,7 +41,17 @@ function checkKeys(file: ConfigFile, keys: Exclude<RawAgency['keys'], 'sandbox'>
       key.crv === 'Ed25519' ? key.kty === 'OKP' && key.alg === 'EdDSA' : key.kty === 'EC' && key.alg === 'ES256' && key.y !== undefined;
     if (!fits)
       file.fault(`/keys/${i}`, 'type-mismatch', `kty, crv and alg do not belong together: OKP, Ed25519, EdDSA or EC, P-256, ES256`);
+    else if (!isPublicKey(key)) file.fault(`/keys/${i}`, 'type-mismatch', 'x and y are no point of the curve: is the key cut off?');
   });
+}
+
+function isPublicKey({ kty, crv, x, y }: AgencyKey): boolean {
+  try {
+    createPublicKey({ key: { kty, crv, x, ...(y === undefined ? {} : { y }) }, format: 'jwk' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function compileGrants(

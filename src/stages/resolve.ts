@@ -28,6 +28,9 @@ export async function resolve(
   return resolution.resolved();
 }
 
+/** How far the clocks of gateways that share a cache may be apart. Milliseconds. */
+const SKEW_MS = 2000;
+
 type Key = { readonly value: string } | { readonly reason: NoKey };
 
 class Resolution {
@@ -122,7 +125,9 @@ class Resolution {
     );
     const cached = maxAge > 0 ? await this.#tools.cache.get(name) : undefined;
     const age = cached === undefined ? Number.POSITIVE_INFINITY : this.#tools.clock() - cached.observedAt;
-    const fresh = cached !== undefined && age < 1000 * Math.min(maxAge, cached.answer.found ? maxAge : limits.absentMaxAgeSeconds);
+    const limit = 1000 * Math.min(maxAge, cached?.answer.found === false ? limits.absentMaxAgeSeconds : maxAge);
+    // An observation from the future is of a clock that was set back: its age is not known.
+    const fresh = cached !== undefined && age < limit && age >= -SKEW_MS;
     const outcome = fresh ? toOutcome(cached, 'cached') : await this.#ask(name);
     if (role.confirm === undefined || outcome.kind !== 'found') return outcome;
     const confirming = await this.#key(role.confirm.is);

@@ -17,6 +17,10 @@ export function valuesAt(record: JsonValue | undefined, pointer: Pointer): JsonV
 /** Writes a value into a form, making the objects on the way. The catalogue saw to it that no field lies within another. */
 export function put(form: JsonObject, path: Pointer, value: JsonValue): void {
   let at = form;
-  for (const member of path.slice(0, -1)) at = (at[member] ??= {}) as JsonObject;
+  for (const member of path.slice(0, -1)) {
+    // Only what was put there: every object inherits a `constructor`.
+    if (!Object.hasOwn(at, member)) at[member] = {};
+    at = at[member] as JsonObject;
+  }
   at[path.at(-1) as string] = value;
 }

@@ -1,0 +1,67 @@
+/** (c) and (d) Oncegate as it is shipped, with its log on disk; beside the parent's questions only its commits are counted. */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { createGateway } from '../../src/app.ts';
+import { openSqliteLog } from '../../src/audit/sqlite.ts';
+import type { LogStore } from '../../src/audit/store.ts';
+import { Client } from '../../src/client.ts';
+import { agencyKeyPath } from '../../src/keys.ts';
+import { handed, serve } from '../child.ts';
+import { profiling } from '../profiling.ts';
+import type { Registries } from '../registries.ts';
+
+const { registries, dataDirectory } = handed<{ registries: Registries; dataDirectory: string }>();
+const AGENCY = 'X01.1';
+
+let commits = 0;
+function countingLog(path: string): LogStore {
+  const store = openSqliteLog(path);
+  return {
+    ...store,
+    append: (batch) => {
+      commits++;
+      return store.append(batch);
+    },
+  };
+}
+
+const port = await freePort();
+const issuer = `http://127.0.0.1:${port}`;
+const gateway = await createGateway({
+  environment: {
+    host: '127.0.0.1',
+    port,
+    configDirectory: join(import.meta.dirname, '../../config'),
+    dataDirectory,
+    issuer,
+    databaseUrl: undefined,
+    redisUrl: undefined,
+    logLevel: 'info',
+    secret: () => undefined,
+  },
+  sandbox: {
+    addresses: Object.fromEntries(Object.entries(registries.addresses).map(([name, address]) => [name, new URL(address)])),
+    credentials: registries.credentials,
+  },
+  logger: pino({ level: 'info', base: null }),
+  openLog: countingLog,
+});
+await gateway.server.listen({ host: '127.0.0.1', port });
+
+const key = JSON.parse(readFileSync(agencyKeyPath(dataDirectory, AGENCY), 'utf8')) as Record<string, string>;
+const token = await new Client(issuer, AGENCY, key).token('prefill');
+serve({ address: issuer, token }, { commits: () => commits, ...profiling });
+
+/** The issuer is the address, and has to be known before there is one. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port: free } = probe.address() as AddressInfo;
+      probe.close(() => resolve(free));
+    });
+  });
+}
