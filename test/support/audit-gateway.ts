@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
+import type { JsonObject } from '../../src/adapter.ts';
 import { createGateway, type Gateway } from '../../src/app.ts';
+import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { LogStore } from '../../src/audit/store.ts';
+import type { Prefill, Receipt } from '../../src/domain.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
 import type { Sandbox } from '../../src/sandbox/index.ts';
 
@@ -31,12 +34,25 @@ export async function tokenRequest(dataDirectory: string, agency: string, issuer
   }).toString();
 }
 
+/** The members that replies and refusals have; a test reads those that its own has. */
+export interface Body {
+  readonly code: string;
+  readonly status: string | number;
+  readonly prefill: Prefill;
+  readonly receipt: Receipt;
+  readonly entries: { readonly index: number; readonly entry: AuditEntry }[];
+  readonly next?: string;
+  readonly entry: JsonObject;
+  readonly index: number;
+  readonly proof: readonly string[];
+  readonly checkpoint: string;
+}
+
 export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what came, whatever it is
-  readonly body: any;
+  readonly body: Body;
 }
 
 export interface TestGateway {
