@@ -29,12 +29,27 @@ function ofList(list: readonly unknown[]): string {
 }
 
 function ofObject(object: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(object);
+  // The default order of sort() is that of UTF-16 code units, as RFC 8785 §3.2.3 wants it. Most objects stand in order already.
+  if (names.some((name, i) => i > 0 && name < (names[i - 1] as string))) names.sort();
   let text = '{';
-  // The default order of sort() is that of UTF-16 code units, as RFC 8785 §3.2.3 wants it.
-  for (const name of Object.keys(object).sort()) {
+  for (const name of names) {
     const value = object[name];
     if (value === undefined) continue;
-    text += `${text.length === 1 ? '' : ','}${canonicalJson(name)}:${canonicalJson(value)}`;
+    text += `${text.length === 1 ? '' : ','}${quotedName(name)}:${canonicalJson(value)}`;
   }
   return `${text}}`;
+}
+
+/** Names are few and come again in every reply, so their quoted form is kept; values never are. */
+const quoted = new Map<string, string>();
+const MAX_QUOTED = 5000;
+
+function quotedName(name: string): string {
+  let text = quoted.get(name);
+  if (text === undefined) {
+    text = canonicalJson(name);
+    if (quoted.size < MAX_QUOTED) quoted.set(name, text);
+  }
+  return text;
 }
