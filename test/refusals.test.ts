@@ -539,14 +539,9 @@ await table('bodies that do not fit the schema', [
   invalid('officer: a name', { officer: NAME }, '/officer'),
   invalid('officer: an e-mail address', { officer: 'an@example.com' }, '/officer'),
   invalid('officer: a newline', { officer: `${GOOD.officer}\n` }, '/officer'),
-  ...(['dossier', 'officer'] as const).map((name): Row => {
-    const [rule, request, code, refusal] = invalid(
-      `${name}: a person’s number as agency`,
-      { [name]: GOOD[name].replace('X01.1', `X01.${NUMBER}`) },
-      `/${name}`,
-    );
-    return [rule, request, code, refusal];
-  }),
+  ...(['dossier', 'officer'] as const).map((name) =>
+    invalid(`${name}: a person’s number as agency`, { [name]: GOOD[name].replace('X01.1', `X01.${NUMBER}`) }, `/${name}`),
+  ),
 ]);
 
 await table('what auditors may not ask', [
