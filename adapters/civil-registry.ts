@@ -84,12 +84,15 @@ function marriage(body: Members): JsonObject {
   const endings = marriages
     .filter(({ ended }) => ended !== undefined)
     .sort((a, b) => Number(a.endedOn > b.endedOn) - Number(a.endedOn < b.endedOn));
-  const status = current.length === 1 ? 'married' : endings.filter((one) => counted.includes(one)).at(-1)?.ended?.leaves;
+  // Several endings of which one has no date have no order: which was the last is not guessed.
+  const ordered = endings.length < 2 || endings.every(({ endedOn }) => endedOn !== '');
+  const status =
+    current.length === 1 ? 'married' : ordered ? endings.filter((one) => counted.includes(one)).at(-1)?.ended?.leaves : undefined;
   return record({
     personalId,
     maritalStatus: status ?? 'unknown',
     current: current[0]?.standing,
-    lastEnded: endings.at(-1)?.past,
+    lastEnded: ordered ? endings.at(-1)?.past : undefined,
     nextRank: body.flag('all_books_digitised') === true ? counted.length + 1 : undefined,
   });
 }

@@ -28,7 +28,7 @@ export interface Connection {
 const LIMITS = { bytes: 1024 * 1024, depth: 32, connections: 32 };
 
 export function connect(address: URL, limits: { readonly bytes: number } = LIMITS): Connection {
-  // No time limit here: the caller's signal is the only clock, and it knows the deadline of the whole request.
+  // No time limit here: the caller's signal is the only clock.
   const pool = new Pool(address.origin, {
     connections: LIMITS.connections,
     headersTimeout: 0,

@@ -18,7 +18,7 @@ export interface LookUp {
 export type Answer =
   | {
       readonly found: true;
-      /** The key of the record as the registry wrote it into its answer, never copied from the question: `resolve` compares the two. */
+      /** The key of the record as the registry wrote it into its answer, never copied from the question: the gateway compares the two. */
       readonly about: string;
       /** The record in the dataset's canonical shape. A member the registry does not know is absent, never null or a default. */
       readonly record: JsonObject;
@@ -40,8 +40,8 @@ export class SourceError extends Error {
   /** Seconds after which the registry says it is worth asking again, where it says so. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(reason: SourceFailure, detail: string, retryAfterSeconds?: number) {
-    super(detail);
+  constructor(reason: SourceFailure, detail: string, retryAfterSeconds?: number, cause?: unknown) {
+    super(detail, { cause });
     this.name = 'SourceError';
     this.reason = reason;
     this.retryAfterSeconds = retryAfterSeconds;
@@ -52,7 +52,7 @@ export class SourceError extends Error {
  * A registry, spoken to in its own dialect.
  *
  * An adapter MUST stop and reject when `signal` aborts, MUST reject only with `SourceError` or the signal's reason, and MUST
- * NOT log, cache, retry or set a timeout of its own: `resolve` wraps it with those.
+ * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` wraps it with what it needs.
  */
 export interface Adapter {
   /** The datasets it answers and the key of each. Never empty, constant for its life. */

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
+import type { SourceError } from './adapter.ts';
 import { checkpointSigner, formatVerifierKey, parseVerifierKey } from './audit/checkpoint.ts';
 import { AuditLog } from './audit/log.ts';
 import { openSqliteSearch } from './audit/search.ts';
@@ -25,8 +26,9 @@ import { routeAuthentication } from './http/operation.ts';
 import { operatorRoutes } from './http/operator.ts';
 import { buildServer } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
-import { loadKeys, sandboxAgencyKey } from './keys.ts';
+import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
+import { whereItArose } from './problems.ts';
 import { askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
 import { Tokens } from './tokens.ts';
@@ -58,8 +60,6 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly server: FastifyInstance;
   readonly catalogue: Catalogue;
-  /** Makes `/readyz` say that the process is stopping. */
-  drain(): void;
   /** Finishes what is in flight, writes what waits for the log, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -73,62 +73,59 @@ export function openCatalogue(directory: string, sandbox: boolean): Catalogue {
   return loadCatalogue({ directory, schemaDirectory: SCHEMAS, adapters: adapterFacts, sandbox });
 }
 
-/** Throws `ConfigurationError` where the configuration cannot be used, and an Error where the data directory cannot. */
-export async function createGateway({
-  environment,
-  sandbox,
-  logger,
-  clock = Date.now,
-  openLog = openSqliteLog,
-}: GatewayOptions): Promise<Gateway> {
-  if (environment.databaseUrl !== undefined)
-    throw new Error('DATABASE_URL is set, but this version keeps its log in SQLite only: unset it');
-  const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
-  const { dataDirectory, issuer } = environment;
-  const plugged = plugSources(catalogue.sources, adapters, { sandbox, secret: environment.secret });
-  const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
-
-  const keys = loadKeys(dataDirectory, sandbox !== undefined);
-  if (keys.sandbox !== (sandbox !== undefined)) {
-    const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
-    throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
+/** Throws `ConfigurationError` where the configuration cannot be used, and an Error where the data directory cannot; then nothing stays open. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { server, catalogue } = await compose(options, opened);
+    return { server, catalogue, close: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
   }
-  if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
+}
+
+/** What is put on the stack is let go in reverse order: the server first, then what it needs. */
+async function compose(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<Gateway, 'close'>> {
+  const { environment, sandbox, logger, clock = Date.now, openLog = openSqliteLog } = options;
+  const { dataDirectory, issuer, databaseUrl, redisUrl } = environment;
+  if (databaseUrl !== undefined) throw new Error('DATABASE_URL is set, but this version keeps its log in SQLite only: unset it');
+  const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
+  const configDigest = catalogue.digest;
+  const plugged = plugSources(catalogue.sources, adapters, { sandbox, secret: environment.secret });
+  for (const { adapter } of plugged.values()) opened.defer(() => adapter.close());
+
+  const keys = openKeys(options);
+  const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
   const origin = catalogue.gateway.logOrigin;
   const verifierKey = formatVerifierKey(origin, createPublicKey(keys.log));
-  writeFileSync(join(dataDirectory, 'log.vkey'), `${verifierKey}\n`);
-
   const store = openLog(join(dataDirectory, 'log.db'));
+  opened.defer(() => store.close());
   const log = await AuditLog.open({ store, origin, sign: checkpointSigner(origin, keys.log), key: parseVerifierKey(verifierKey) });
+  writeFileSync(join(dataDirectory, 'log.vkey'), `${verifierKey}\n`);
   const search = openSqliteSearch(join(dataDirectory, 'search.db'), store);
+  opened.defer(() => search.close());
+  opened.defer(() => log.settled());
 
   const near = memoryCache(catalogue.gateway.cacheBytes);
-  const { redisUrl } = environment;
-  const cache =
-    redisUrl === undefined
-      ? near
-      : tieredCache(
-          near,
-          redisCache(redisUrl, (state) => logger.warn({ redis: state }, 'shared cache')),
-        );
+  const report = (state: string): void => logger.warn({ redis: state }, 'shared cache');
+  const cache = redisUrl === undefined ? near : tieredCache(near, redisCache(redisUrl, report));
+  opened.defer(() => cache.close());
+  const records = recordCache(cache, keys.seal, keys.cacheName);
+
+  const asking = {
+    validators: new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate])),
+    cache: records,
+    clock,
+    report: (source: string, dataset: string, failure: SourceError): void =>
+      logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed'),
+  };
+  const asks = new Map([...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, asking)]));
+  const tools = { catalogue, cache: records, sources: catalogue.sources, asks, log, pseudonymKey: keys.pseudonym, configDigest, clock };
 
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: catalogue.gateway.tokenLifetimeSeconds, agencies, clock });
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
-  const configDigest = catalogue.digest;
-  const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
-  const records = recordCache(cache, keys.seal, keys.cacheName);
-  const tools = {
-    catalogue,
-    cache: records,
-    sources: catalogue.sources,
-    asks: new Map([...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, { validators, cache: records, clock })])),
-    log,
-    pseudonymKey: keys.pseudonym,
-    configDigest,
-    clock,
-  };
-
-  let draining = false;
+  let stopping = false;
   const server = await buildServer({
     logger,
     schemas: apiSchemas(),
@@ -138,25 +135,24 @@ export async function createGateway({
       auditorRoutes({ log, search, pseudonymKey: keys.pseudonym, configDigest, clock, authentication }),
       logRoutes(log, verifierKey),
       tokenRoutes(tokens, issuer),
-      operatorRoutes({ log, configDigest, draining: () => draining }),
+      operatorRoutes({ log, configDigest, stopping: () => stopping }),
     ],
   });
-  return {
-    server,
-    catalogue,
-    drain: () => {
-      draining = true;
-    },
-    async close() {
-      draining = true;
-      await server.close();
-      await log.settled();
-      await search.close();
-      await store.close();
-      await cache.close();
-      await Promise.all([...plugged.values()].map(({ adapter }) => adapter.close()));
-    },
-  };
+  opened.defer(async () => {
+    stopping = true;
+    await server.close();
+  });
+  return { server, catalogue };
+}
+
+function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys {
+  const keys = loadKeys(environment.dataDirectory, sandbox !== undefined);
+  if (keys.sandbox !== (sandbox !== undefined)) {
+    const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
+    throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
+  }
+  if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
+  return keys;
 }
 
 /** The schemas of the HTTP interface; replies that were recorded in the sandbox are their examples. */

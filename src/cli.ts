@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Environment, openCatalogue } from './app.ts';
 import { parseVerifierKey } from './audit/checkpoint.ts';
-import { verifyReply } from './audit/verify.ts';
+import { type SavedReply, verifyReply } from './audit/verify.ts';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { Client, ClientError } from './client.ts';
 import { dayInVietnam } from './domain.ts';
+import { parseStrictJson } from './http/strict-json.ts';
 import { agencyKeyPath, makeAgencyKey, writeSecret } from './keys.ts';
 import { type Language, printReply } from './print.ts';
 
@@ -34,7 +35,7 @@ class UsageError extends Error {}
 /** Runs one command; resolves with the exit code: 0 done, 1 not, 2 misused. */
 export async function runCommand(argv: readonly string[], line: CommandLine): Promise<number> {
   const [name, ...rest] = argv;
-  const command = COMMANDS[name ?? ''];
+  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name ?? ''] : undefined;
   try {
     if (command === undefined) throw new UsageError(name === undefined ? 'which command?' : `there is no command ${name}`);
     return await command(rest, line);
@@ -133,11 +134,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     });
     const file = required(positionals[0], 'the file with the reply, or - for standard input');
     const key = parseVerifierKey(readFileSync(values.key ?? join(line.environment.dataDirectory, 'log.vkey'), 'utf8'));
-    const saved = JSON.parse(file === '-' ? await readAll(line.stdin) : readFileSync(file, 'utf8')) as {
-      prefill: unknown;
-      receipt: unknown;
-    };
-    const request = values.request === undefined ? undefined : (JSON.parse(readFileSync(values.request, 'utf8')) as unknown);
+    // Strictly: of two equal members one reader takes the first and another the last.
+    const saved = parseStrictJson(file === '-' ? await readAll(line.stdin) : readFileSync(file)) as SavedReply;
+    const request = values.request === undefined ? undefined : parseStrictJson(readFileSync(values.request));
     const { index, size, origin, time, agency } = verifyReply(saved, key, request);
     line.out(
       `verified: this answer to ${agency} of ${time} is entry ${index} of the log ${origin}, under its signed head of ${size} entries`,
@@ -187,10 +186,10 @@ function agencyFor(procedure: string, environment: Environment): string {
   return found.id;
 }
 
-async function readAll(stream: AsyncIterable<unknown>): Promise<string> {
+async function readAll(stream: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function agencyFile(id: string, { kid, kty, crv, x, alg, use }: Record<'kid' | 'kty' | 'crv' | 'x' | 'alg' | 'use', string>): string {

@@ -60,6 +60,9 @@ export interface Role {
 /** A JSON Pointer split into its members; `*` is every item of a list. */
 export type Pointer = readonly string[];
 
+/** `/a/b` as ['a', 'b']. */
+export const splitPointer = (pointer: string): Pointer => pointer.slice(1).split('/');
+
 /** A value of a record of a role, in one source. `lookUp` is its place in the procedure's `lookUps`. */
 export interface Binding {
   readonly lookUp: number;
@@ -94,6 +97,8 @@ export interface Evidence {
   readonly fields: readonly number[];
   /** Records of which one must be there. */
   readonly records: readonly RecordCheck[];
+  /** An officer has to see that the data is of this case: at most `partly`. */
+  readonly compare: boolean;
 }
 export interface RecordCheck {
   readonly lookUp: number;
@@ -253,6 +258,7 @@ export interface ComponentResult {
   legalBasis?: string;
   reason?: string;
   condition?: Text;
+  note?: Text;
 }
 
 export interface Conflict {

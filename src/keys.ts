@@ -28,10 +28,12 @@ interface StoredKeys {
   cacheName: string;
 }
 
-/** Reads the keys in `directory`, or makes them. Throws where the file is there but cannot be read as keys. */
+/** Reads the keys in `directory`, or makes them beside no log. Throws where the file cannot be read as keys, or was lost. */
 export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
   const path = join(directory, 'keys.json');
   const made = !existsSync(path);
+  if (made && existsSync(join(directory, 'log.db')))
+    throw new Error(`${path} is missing beside a log that was signed with it: put it back from its backup`);
   if (made) writeSecret(path, JSON.stringify(makeKeys(sandbox), null, 2));
   const stored = JSON.parse(readFileSync(path, 'utf8')) as StoredKeys;
   const secret = (value: string): KeyObject => createSecretKey(Buffer.from(value, 'base64'));

@@ -32,7 +32,12 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   const sandbox = sandboxed ? await startSandbox() : undefined;
   try {
     const gateway = await createGateway({ environment, sandbox, logger });
-    await gateway.server.listen({ host, port });
+    try {
+      await gateway.server.listen({ host, port });
+    } catch (error) {
+      await gateway.close();
+      throw error;
+    }
     const address = join(environment.dataDirectory, 'address');
     writeFileSync(address, `${environment.issuer}\n`);
     if (sandbox !== undefined) line.out(welcome(environment.issuer, sandbox));

@@ -47,14 +47,14 @@ export function plugSources(
 }
 
 function addressOf(reference: string, references: References): URL | undefined {
-  if (reference.startsWith('sandbox:')) return references.sandbox?.addresses[reference.slice('sandbox:'.length)];
+  if (reference.startsWith('sandbox:')) return own(references.sandbox?.addresses, reference.slice('sandbox:'.length));
   const text = /^(env|file):/.test(reference) ? secretOf(reference, references) : reference;
   return text !== undefined && URL.canParse(text) && /^https?:/.test(text) ? new URL(text) : undefined;
 }
 
 function secretOf(reference: string, { sandbox, secret }: References): string | undefined {
   const name = reference.slice(reference.indexOf(':') + 1);
-  if (reference.startsWith('sandbox:')) return sandbox?.credentials[name];
+  if (reference.startsWith('sandbox:')) return own(sandbox?.credentials, name);
   if (reference.startsWith('env:')) return secret(name) || undefined;
   try {
     return readFileSync(name, 'utf8').trim() || undefined;
@@ -62,3 +62,6 @@ function secretOf(reference: string, { sandbox, secret }: References): string | 
     return undefined;
   }
 }
+
+const own = <T>(table: Readonly<Record<string, T>> | undefined, name: string): T | undefined =>
+  table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;

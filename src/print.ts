@@ -1,9 +1,8 @@
 /** A reply as a person likes to read it in a terminal. */
 import { styleText } from 'node:util';
 import type { JsonValue } from './adapter.ts';
-import { splitPointer } from './catalogue/surroundings.ts';
 import type { ProcedureView } from './client.ts';
-import type { Prefill, Receipt, Text } from './domain.ts';
+import { type Prefill, type Receipt, splitPointer, type Text } from './domain.ts';
 import { valuesAt } from './stages/values.ts';
 
 export type Language = 'vi' | 'en' | 'fr';

@@ -20,7 +20,7 @@ export const problems = {
   'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
   'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
   internal: { status: 500, title: 'The gateway failed' },
-  'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing was asked' },
+  'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
@@ -52,4 +52,20 @@ export class Problem extends Error {
     this.code = code;
     this.options = options;
   }
+}
+
+/** Where an error arose, and not what it says: the message of a parser quotes what it could not parse. For the log. */
+export function whereItArose(error: unknown): { name: string; code?: string; frames: string[] } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim());
+  const deeper = whereItArose(error.cause);
+  return {
+    name: error.name,
+    ...(code === undefined ? {} : { code }),
+    frames: deeper ? [...frames, `caused by ${deeper.name} ${deeper.code ?? ''}`, ...deeper.frames] : frames,
+  };
 }

@@ -112,6 +112,20 @@ const ROWS: readonly Row[] = [
     papers: { 'dwelling-ownership': 'replaced' },
   },
   {
+    name: 'a certificate of bare land proves no dwelling',
+    procedure: '1.004222',
+    subject: '003065000171',
+    related: { dwelling: 'ZZ 00000172' },
+    papers: { 'dwelling-ownership': 'not-recorded' },
+  },
+  {
+    name: 'what stands under a cancelled number replaces nothing',
+    procedure: '1.004222',
+    subject: '003086000161',
+    related: { householder: '003060000021' },
+    papers: { 'dwelling-ownership': 'no-record', kinship: 'not-recorded' },
+  },
+  {
     name: 'a stranger’s certificate is not read by naming it',
     procedure: '1.004222',
     subject: AN,
@@ -211,7 +225,7 @@ const ROWS: readonly Row[] = [
       '/child/ethnicity': { why: 'declarant-only' },
       '/child/nativePlace': { why: 'declarant-only' },
     },
-    papers: { 'birth-notice': 'replaced', 'parents-marriage': 'replaced', 'power-of-attorney': 'no-database-replaces-it' },
+    papers: { 'birth-notice': 'to-be-compared', 'parents-marriage': 'replaced', 'power-of-attorney': 'no-database-replaces-it' },
   },
   {
     name: 'birth: a father who is not named is not taken from the mother’s marriage',
@@ -240,6 +254,11 @@ const ROWS: readonly Row[] = [
     agency: 'X02.1',
     subject: '003078000091',
     form: { '/user/name': 'HỒ VĂN PHÚC', '/user/contact/phone': { why: 'not-authorised' } },
+    papers: {
+      'identity-card': 'replaced',
+      'other-proof-of-change': 'no-database-replaces-it',
+      'certificate-original': 'original-required',
+    },
   },
   {
     name: 'passport: parents are found through the birth record',
@@ -376,6 +395,18 @@ t.test('when every registry hangs there is an answer within the deadline', async
   t.equal(reply.summary.filled, 0);
   t.equal(reply.summary.replaced, 0);
   t.ok(Object.values(reply.fields).every(({ status }) => status === 'unavailable' || status === 'ask'));
+});
+
+t.test('while the register that prevails is silent, another’s word replaces no paper', async (t) => {
+  const on = await startGateway();
+  t.teardown(() => on.close());
+  on.sandbox.tell('civil-registry', { mode: 'fail' });
+  const { prefill: reply } = await prefill(on, { procedure: '1.000894', subject: '003301000034', related: { husband: AN } });
+  t.match(reply.fields['/wife/maritalStatus'], { status: 'filled', source: 'population', unconfirmed: ['civil-registry'] });
+  t.match(
+    reply.components.find(({ id }) => id === 'marital-status-certificate'),
+    { verdict: 'ask', reason: 'unavailable' },
+  );
 });
 
 t.test('an answer about another person is in no field', async (t) => {

@@ -1,7 +1,9 @@
 /** What auditors search: a projection of the log into an indexed file that can be thrown away and made again. */
-import { mkdirSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import type { AuditEntry } from './entry.ts';
 import type { LogStore } from './store.ts';
 
@@ -28,61 +30,73 @@ export interface LogSearch {
   close(): Promise<void>;
 }
 
-const CHUNK = 1000;
+/** Entries taken over at a time; between two such steps the process serves its callers. */
+const CHUNK = 200;
+/** The projection follows the log this often by itself, so that a search has little left to do. Milliseconds. */
+const FOLLOW_MS = 30_000;
 const COLUMNS = ['agency', 'officer', 'procedure', 'dossier', 'kind', 'outcome'] as const;
 
 export function openSqliteSearch(path: string, store: LogStore): LogSearch {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(path, { timeout: 2000 });
-  // It follows the log and can be rebuilt from it, so losing its newest rows in a power cut loses nothing.
-  db.exec(`
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = OFF;
-    CREATE TABLE IF NOT EXISTS entry (idx INTEGER PRIMARY KEY, time TEXT NOT NULL, ${COLUMNS.map((name) => `${name} TEXT`).join(', ')}) STRICT;
-    CREATE TABLE IF NOT EXISTS subject (pseudonym TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (pseudonym, idx)) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS progress (id INTEGER PRIMARY KEY CHECK (id = 0), next INTEGER NOT NULL) STRICT;
-    INSERT OR IGNORE INTO progress VALUES (0, 0);
-    CREATE INDEX IF NOT EXISTS entry_time ON entry (time);
-    ${COLUMNS.filter((name) => name !== 'kind' && name !== 'outcome')
-      .map((name) => `CREATE INDEX IF NOT EXISTS entry_${name} ON entry (${name}, idx) WHERE ${name} IS NOT NULL;`)
-      .join('\n    ')}
-  `);
-  const progress = db.prepare('SELECT next FROM progress');
-  const advance = db.prepare('UPDATE progress SET next = ?');
+  const db = openOrStartAgain(path);
+  const progress = db.prepare('SELECT next, last FROM progress');
+  const advance = db.prepare('UPDATE progress SET next = ?, last = ?');
   const insertEntry = db.prepare(`INSERT OR REPLACE INTO entry VALUES (?, ?, ${COLUMNS.map(() => '?').join(', ')})`);
   const insertSubject = db.prepare('INSERT OR IGNORE INTO subject VALUES (?, ?)');
-  let following: Promise<void> = Promise.resolve();
 
-  const follow = async (until: number): Promise<void> => {
-    let { next } = progress.get() as { next: number };
-    while (next < until) {
-      const bodies = await store.read(next, Math.min(until, next + CHUNK));
+  const inTransaction = (work: () => void): void => {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  };
+
+  /** Where the projection stands; at the beginning where it is not of this log, which may have been restored from an older copy. */
+  const standing = async (size: number): Promise<number> => {
+    const { next, last } = progress.get() as { next: number; last: string };
+    const [body] = next > 0 && next <= size ? await store.read(next - 1, next) : [];
+    if (next === 0 || (body !== undefined && digest(body) === last)) return next;
+    inTransaction(() => {
+      db.exec('DELETE FROM entry; DELETE FROM subject');
+      advance.run(0, '');
+    });
+    return 0;
+  };
+
+  const follow = async (): Promise<void> => {
+    const { size } = await store.head();
+    let next = await standing(size);
+    while (next < size) {
+      const bodies = await store.read(next, Math.min(size, next + CHUNK));
       if (bodies.length === 0) return;
-      db.exec('BEGIN');
-      try {
+      inTransaction(() => {
         bodies.forEach((body, i) => {
           const entry = JSON.parse(body) as AuditEntry;
           insertEntry.run(next + i, entry.time, ...COLUMNS.map((name) => entry[name] ?? null));
           for (const pseudonym of new Set(Object.values(entry.subjects ?? {}))) insertSubject.run(pseudonym, next + i);
         });
-        advance.run(next + bodies.length);
-        db.exec('COMMIT');
-      } catch (error) {
-        db.exec('ROLLBACK');
-        throw error;
-      }
+        advance.run(next + bodies.length, digest(bodies.at(-1) ?? ''));
+      });
       next += bodies.length;
+      await setImmediate();
     }
   };
 
+  let following: Promise<void> = Promise.resolve();
+  /** One at a time; whoever asks waits for what is on record when it is its turn. */
+  const caughtUp = (): Promise<void> => {
+    following = following.then(follow, follow);
+    return following;
+  };
+  const timer = setInterval(() => void caughtUp().catch(() => {}), FOLLOW_MS).unref();
+
   return {
     async search(query) {
-      const { size } = await store.head();
-      following = following.then(
-        () => follow(size),
-        () => follow(size),
-      );
-      await following;
+      await caughtUp();
       const { sql, values } = toSql(query);
       const rows = db.prepare(sql).all(...values) as { idx: number }[];
       return Promise.all(
@@ -90,10 +104,44 @@ export function openSqliteSearch(path: string, store: LogStore): LogSearch {
       );
     },
     async close() {
+      clearInterval(timer);
       await following.catch(() => {});
       db.close();
     },
   };
+}
+
+const digest = (body: string): string => hash('sha256', body, 'base64url');
+
+/** A projection that does not open, or is of another form, is made again: the log has everything. */
+function openOrStartAgain(path: string): DatabaseSync {
+  try {
+    return openProjection(path);
+  } catch {
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+    return openProjection(path);
+  }
+}
+
+function openProjection(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 500 });
+  try {
+    db.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = NORMAL;
+      CREATE TABLE IF NOT EXISTS entry (idx INTEGER PRIMARY KEY, time TEXT NOT NULL, ${COLUMNS.map((name) => `${name} TEXT`).join(', ')}) STRICT;
+      CREATE TABLE IF NOT EXISTS subject (pseudonym TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (pseudonym, idx)) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS progress (id INTEGER PRIMARY KEY CHECK (id = 0), next INTEGER NOT NULL, last TEXT NOT NULL) STRICT;
+      INSERT OR IGNORE INTO progress VALUES (0, 0, '');
+      CREATE INDEX IF NOT EXISTS entry_time ON entry (time);
+      ${COLUMNS.map((name) => `CREATE INDEX IF NOT EXISTS entry_${name} ON entry (${name}, idx) WHERE ${name} IS NOT NULL;`).join('\n      ')}
+      SELECT next, last FROM progress;
+    `);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** A time as the log writes it, since times are compared as texts; a leap second, which clocks here do not know, is the millisecond before its end. */

@@ -5,11 +5,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { type Batch, type Head, LogMoved, type LogStore } from './store.ts';
 
 const TILE_LEVEL = 2 ** 40;
+/** How long a commit waits for another process's. The wait blocks this one, so it is short; a log that is busy for longer refuses. */
+const BUSY_MS = 500;
 
 /** Opens or creates the log at `path`. The append table has no index but its key: what is searched is projected elsewhere. */
 export function openSqliteLog(path: string): LogStore {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(path, { timeout: 2000 });
+  const db = new DatabaseSync(path, { timeout: BUSY_MS });
   // FULL: a commit in the write-ahead log is synced before it counts, which is what "on record first" promises.
   db.exec(`
     PRAGMA journal_mode = WAL;

@@ -1,9 +1,9 @@
 /** The bindings of one procedure: each checked against its dataset, each look-up kept once and given its stage. */
-import type { Binding, PlannedLookUp } from '../domain.ts';
+import { type Binding, type PlannedLookUp, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import { isCrimePreventionName } from './forbidden.ts';
 import type { RawBinding, RawProcedure, RawRole } from './raw.ts';
-import { type Surroundings, splitPointer } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 export class Bindings {
   readonly #file: ConfigFile;

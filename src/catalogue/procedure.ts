@@ -1,10 +1,19 @@
 /** Compiles one version of a procedure: every reference looked up, every binding checked against its dataset, every look-up given its stage. */
-import type { Component, Field, PlannedLookUp, Procedure, Provision, RecordCheck, Role } from '../domain.ts';
+import {
+  type Component,
+  type Field,
+  type PlannedLookUp,
+  type Procedure,
+  type Provision,
+  type RecordCheck,
+  type Role,
+  splitPointer,
+} from '../domain.ts';
 import { Bindings } from './bindings.ts';
 import type { ConfigFile } from './files.ts';
 import { isCrimePreventionName } from './forbidden.ts';
 import type { RawComponent, RawField, RawProcedure, RawRole } from './raw.ts';
-import { type Surroundings, splitPointer } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 import { covers, days, overlap } from './validity.ts';
 
 /** Compiles, adding faults to the file. The result is of use only where none were added. */
@@ -113,7 +122,7 @@ class Compiler {
         ...records.map((r) => [r.lookUp]),
       ];
       this.#checkDatabases(provision, used, `${here}/provision`);
-      return { provision, fields: indexes, records };
+      return { provision, fields: indexes, records, compare: evidence.compare ?? false };
     });
     return {
       id: raw.id,

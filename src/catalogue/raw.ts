@@ -49,7 +49,7 @@ export interface RawComponent {
   condition?: Text;
   confidence: string;
   kept?: NonNullable<Component['kept']>;
-  replacedBy?: { provision: string; fields?: string[]; records?: RawRecordCheck[] }[];
+  replacedBy?: { provision: string; fields?: string[]; records?: RawRecordCheck[]; compare?: true }[];
   note?: Text;
 }
 

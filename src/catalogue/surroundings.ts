@@ -1,5 +1,5 @@
-/** What a file of the configuration may refer to, and how it points into a record. */
-import type { Pointer, Provision, Source } from '../domain.ts';
+/** What a file of the configuration may refer to. */
+import type { Provision, Source } from '../domain.ts';
 import type { Schemas } from './schemas.ts';
 
 /**
@@ -15,6 +15,3 @@ export interface Surroundings {
   readonly sources: ReadonlyMap<string, Source>;
   readonly broken: Broken;
 }
-
-/** `/a/b` as ['a', 'b']. */
-export const splitPointer = (pointer: string): Pointer => pointer.slice(1).split('/');

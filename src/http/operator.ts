@@ -7,11 +7,11 @@ export interface OperatorTools {
   readonly log: AuditLog;
   readonly configDigest: string;
   /** Whether the process was told to stop. */
-  readonly draining: () => boolean;
+  readonly stopping: () => boolean;
 }
 
 export const operatorRoutes =
-  ({ log, configDigest, draining }: OperatorTools): FastifyPluginAsync =>
+  ({ log, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
   async (server) => {
     server.get('/healthz', {
       schema: operation({ summary: 'Whether the process lives', tag: 'Operators', scope: 'none', reply: 'Health' }),
@@ -26,7 +26,7 @@ export const operatorRoutes =
       }),
       handler: async (_request, reply) => {
         const writable = await log.probe();
-        const ready = writable && !draining();
+        const ready = writable && !stopping();
         return reply
           .code(ready ? 200 : 503)
           .send({ status: ready ? 'ok' : 'unready', log: writable ? 'ok' : 'unwritable', config: configDigest });

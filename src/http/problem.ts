@@ -1,6 +1,6 @@
 /** The edge where refusals become problem documents (RFC 9457). Inside errors are not outside errors: the unknown is `internal` and says nothing. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, type ProblemCode, problems, type RequestFault } from '../problems.ts';
+import { Problem, type ProblemCode, problems, type RequestFault, whereItArose } from '../problems.ts';
 
 export interface ProblemDocument {
   readonly type: string;
@@ -53,24 +53,12 @@ export async function sendProblem(error: unknown, request: FastifyRequest, reply
   const problem = toProblem(error);
   const document = problemDocument(problem);
   if (document.status >= 500) {
-    request.log.error({ code: problem.code, cause: withoutMessage(problem.options.cause) }, 'request failed');
+    request.log.error({ code: problem.code, cause: whereItArose(problem.options.cause) }, 'request failed');
   }
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (problem.code === 'insufficient-scope') reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   if (problem.options.retryAfterSeconds !== undefined) reply.header('retry-after', problem.options.retryAfterSeconds);
   await reply.code(document.status).type('application/problem+json').send(JSON.stringify(document));
-}
-
-/** Where an error arose, and not what it says: the message of a parser quotes what it could not parse. */
-function withoutMessage(error: unknown): { name: string; code: unknown; frames: string[] } | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  const deeper = error.cause instanceof Error ? withoutMessage(error.cause) : undefined;
-  return {
-    name: error.name,
-    code: (error as NodeJS.ErrnoException).code,
-    frames: deeper ? [...frames, `caused by ${deeper.name} ${String(deeper.code ?? '')}`, ...deeper.frames] : frames,
-  };
 }
 
 /** A member that the caller invented may be anything, a person's number too: it is repeated only where it looks like a name. */

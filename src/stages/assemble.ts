@@ -1,5 +1,4 @@
 /** Plan and answers to the reply: form, provenance, conflicts and verdicts. Pure. */
-import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../adapter.ts';
 import type { Authorised, Conflict, FieldResult, Notice, Plan, Prefill, Resolved, Source } from '../domain.ts';
 import { judge } from './components.ts';
@@ -45,8 +44,10 @@ export function assemble(
     if (value !== undefined) put(form, definition.path, value);
     if (conflict !== undefined) conflicts.push(conflict);
   }
+  const noticed = notices(plan, resolved);
+  const cancelled = new Set(noticed.filter(({ code }) => code === 'number-cancelled').map(({ role }) => role));
   const components = procedure.components.map((component, index) =>
-    judge(component, plan.judged.has(index), { plan, resolved, sources, today, field }),
+    judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field }),
   );
   return {
     id,
@@ -58,7 +59,7 @@ export function assemble(
     fields,
     components,
     conflicts,
-    notices: notices(plan, resolved),
+    notices: noticed,
     summary: {
       fields: plan.listed.length,
       filled: Object.values(fields).filter((result) => result.status === 'filled').length,
@@ -67,9 +68,6 @@ export function assemble(
     },
   };
 }
-
-/** 128 random bits: see `Prefill.salt`. */
-export const newSalt = (): string => randomBytes(16).toString('base64url');
 
 function notices(plan: Plan, { outcomes }: Resolved): Notice[] {
   const found = new Map<string, Notice>();

@@ -18,6 +18,8 @@ export interface Judging {
   readonly resolved: Resolved;
   readonly sources: ReadonlyMap<string, Source>;
   readonly today: string;
+  /** The roles whose number a register says was withdrawn: nothing that stands under it is evidence. */
+  readonly cancelled: ReadonlySet<string>;
   /** The assembled field at an index of the form, whether or not its value may leave. */
   readonly field: (index: number) => AssembledField;
 }
@@ -32,7 +34,10 @@ interface Found {
 
 export function judge(component: Component, judged: boolean, judging: Judging): ComponentResult {
   const base = { id: component.id, name: component.name };
-  const condition = component.condition ? { condition: component.condition } : {};
+  const condition = {
+    ...(component.condition ? { condition: component.condition } : {}),
+    ...(component.note ? { note: component.note } : {}),
+  };
   if (!judged) return { ...base, verdict: 'ask', reason: 'not-authorised', ...condition };
   if (component.kept) return { ...base, verdict: 'ask', reason: component.kept, ...condition };
   const found = component.replacedBy.map((evidence) => weigh(evidence, judging));
@@ -55,6 +60,7 @@ function weigh(evidence: Evidence, judging: Judging): Found {
   if (evidence.records.length > 0) parts.push(weighRecords(evidence, judging));
   const by = [...new Set(parts.flatMap((part) => ('by' in part ? [part.by] : [])))];
   const reasons = parts.flatMap((part) => ('reason' in part ? [part.reason] : []));
+  if (reasons.length === 0 && evidence.compare) return { provision, verdict: 'partly', by, reason: 'to-be-compared' };
   if (reasons.length === 0) return { provision, verdict: 'replaced', by };
   const reason = REASONS.find((one) => reasons.includes(one)) ?? reasons[0] ?? 'no-record';
   return { provision, verdict: by.length > 0 ? 'partly' : 'ask', by, reason };
@@ -74,27 +80,32 @@ const REASONS = [
 
 type Part = { readonly by: string } | { readonly reason: string };
 
-function weighField(index: number, provision: Provision, { plan, field, sources }: Judging): Part {
+function weighField(index: number, provision: Provision, { plan, field, sources, cancelled }: Judging): Part {
   const { result } = field(index);
   if (result.status === 'conflict') return { reason: 'conflict' };
   if (result.status === 'unavailable') return { reason: 'unavailable' };
   if (result.status !== 'filled') return { reason: result.reason ?? 'no-record' };
+  // One register's word does not count while another that holds the same, and may prevail, is silent.
+  if (result.unconfirmed !== undefined) return { reason: 'unavailable' };
+  const lookUps = (plan.procedure.fields[index]?.from ?? []).flatMap((binding) => plan.procedure.lookUps[binding.lookUp] ?? []);
+  if (lookUps.some((planned) => cancelled.has(planned.role))) return { reason: 'number-cancelled' };
   const holders = [result.source, ...(result.confirmedBy ?? [])];
   const named = holders.find((source) => provision.databases.includes(sources.get(source ?? '')?.database ?? ''));
   if (named === undefined) return { reason: 'no-record' };
   // A value that does not leave is named by where it was checked.
-  return { by: plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${result.dataset}` };
+  const dataset = lookUps.find((planned) => planned.source === named)?.dataset;
+  return { by: plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${dataset}` };
 }
 
 /** One of the records is enough. */
-function weighRecords(evidence: Evidence, { plan, resolved }: Judging): Part {
+function weighRecords(evidence: Evidence, { plan, resolved, cancelled }: Judging): Part {
   const reasons: string[] = [];
   for (const check of evidence.records) {
     const planned = plan.procedure.lookUps[check.lookUp];
     const outcome = resolved.outcomes.get(check.lookUp);
     if (planned === undefined || outcome === undefined) continue;
-    if (outcome.kind !== 'found') {
-      reasons.push(reasonOf(outcome));
+    if (outcome.kind !== 'found' || cancelled.has(planned.role)) {
+      reasons.push(outcome.kind === 'found' ? 'number-cancelled' : reasonOf(outcome));
       continue;
     }
     const values = valuesAt(outcome.record, check.value);

@@ -8,6 +8,8 @@ import { valuesAt } from './values.ts';
 
 /** What a source claims the value to be. */
 interface Claim {
+  /** Place among the field's bindings: 0 is the one that prevails. */
+  readonly rank: number;
   readonly source: string;
   readonly dataset: string;
   readonly value: JsonValue;
@@ -33,7 +35,7 @@ export function assembleField(field: Field, lookUps: readonly PlannedLookUp[], {
   }
   const claims: Claim[] = [];
   const silent: { source: string; outcome: Outcome }[] = [];
-  for (const binding of field.from) {
+  for (const [rank, binding] of field.from.entries()) {
     const planned = lookUps[binding.lookUp];
     const outcome = outcomes.get(binding.lookUp);
     if (planned === undefined || outcome === undefined) continue;
@@ -47,7 +49,7 @@ export function assembleField(field: Field, lookUps: readonly PlannedLookUp[], {
     const several = others.some((other) => !isDeepStrictEqual(other, value));
     if (several && !LISTS.has(field.type)) return { result: { status: 'ask', reason: 'several-values' } };
     if (value === undefined) silent.push({ source: planned.source, outcome });
-    else claims.push({ source: planned.source, dataset: planned.dataset, value, outcome });
+    else claims.push({ rank, source: planned.source, dataset: planned.dataset, value, outcome });
   }
   const [first, ...others] = claims;
   if (first === undefined) return { result: why(silent.map(({ outcome }) => outcome)) };
@@ -84,7 +86,7 @@ function decide(
   const value = cut(field, first.value);
   const [worst] = differences.sort((a, b) => RANK[a] - RANK[b]);
   if (worst === undefined) return { result, value };
-  const rule = field.prevails !== undefined && inForce(field.prevails, today) ? field.prevails : undefined;
+  const rule = first.rank === 0 && field.prevails !== undefined && inForce(field.prevails, today) ? field.prevails : undefined;
   const conflict: Conflict = {
     field: field.at,
     difference: worst,

@@ -1,32 +1,32 @@
 /** Grant and request to what may leave, what is judged, and the look-ups that takes. Pure. */
-import type { Authorised, Grant, Plan, Procedure } from '../domain.ts';
+import { type Authorised, type Grant, inForce, type Plan, type Procedure } from '../domain.ts';
 import { Problem } from '../problems.ts';
 
-const whole = new WeakMap<Procedure, WeakMap<Grant, Plan>>();
+/** The plan for a whole form does not depend on the request, so it is made once for each grant and day. */
+const whole = new WeakMap<Procedure, WeakMap<Grant, { today: string; plan: Plan }>>();
 
 /** Throws a `Problem` for a field that the form has not. Asking for fewer fields narrows what leaves, never what the papers are judged by. */
-export function plan({ request, procedure, grant }: Authorised): Plan {
-  if (request.fields === undefined) return wholePlan(procedure, grant);
+export function plan({ request, procedure, grant, today }: Authorised): Plan {
+  if (request.fields === undefined) return wholePlan(procedure, grant, today);
   const listed = request.fields.map((pointer) => procedure.fields.findIndex((field) => field.at === pointer));
   const unknown = listed.flatMap((index, i) => (index < 0 ? [{ pointer: `/fields/${i}`, detail: 'is no field of this form' }] : []));
   if (unknown.length > 0) throw new Problem('unknown-field', { errors: unknown });
-  return build(
-    procedure,
-    grant,
-    [...new Set(listed)].sort((a, b) => a - b),
-  );
+  const inOrder = [...new Set(listed)].sort((a, b) => a - b);
+  return build(procedure, grant, today, inOrder);
 }
 
-/** The plan for the whole form does not depend on the request, so it is made once for each grant. */
-function wholePlan(procedure: Procedure, grant: Grant): Plan {
-  let plans = whole.get(procedure);
-  if (plans === undefined) whole.set(procedure, (plans = new WeakMap()));
+function wholePlan(procedure: Procedure, grant: Grant, today: string): Plan {
+  const plans = whole.get(procedure) ?? new WeakMap<Grant, { today: string; plan: Plan }>();
+  whole.set(procedure, plans);
   let made = plans.get(grant);
-  if (made === undefined) plans.set(grant, (made = build(procedure, grant, [...procedure.fields.keys()])));
-  return made;
+  if (made?.today !== today) {
+    made = { today, plan: build(procedure, grant, today, [...procedure.fields.keys()]) };
+    plans.set(grant, made);
+  }
+  return made.plan;
 }
 
-function build(procedure: Procedure, grant: Grant, listed: readonly number[]): Plan {
+function build(procedure: Procedure, grant: Grant, today: string, listed: readonly number[]): Plan {
   const disclosed = new Set(listed.filter((index) => grant.fields === 'all' || grant.fields.has(procedure.fields[index]?.at ?? '')));
   const judged = new Set(
     [...procedure.components.keys()].filter(
@@ -46,6 +46,8 @@ function build(procedure: Procedure, grant: Grant, listed: readonly number[]): P
   disclosed.forEach(needField);
   for (const index of judged) {
     for (const evidence of procedure.components[index]?.replacedBy ?? []) {
+      // Nobody is asked for the sake of a provision that is not in force.
+      if (!inForce(evidence.provision, today)) continue;
       evidence.fields.forEach(needField);
       for (const check of evidence.records) need(check.lookUp);
     }

@@ -1,12 +1,11 @@
 /** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
-import { createHmac, hash, type KeyObject, randomUUID } from 'node:crypto';
+import { createHmac, hash, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import type { KeyKind } from '../adapter.ts';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Authorised, Caller, Clock, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
-import { newSalt } from './assemble.ts';
 
 export interface RecordTools {
   readonly log: AuditLog;
@@ -27,7 +26,8 @@ const ROLE = /^[a-z][A-Za-z]{0,39}$/;
 /** The entries of one request. */
 export class ExchangeRecord {
   readonly id = randomUUID();
-  readonly salt = newSalt();
+  /** 128 random bits: see `Prefill.salt`. */
+  readonly salt = randomBytes(16).toString('base64url');
   readonly #tools: RecordTools;
   readonly #caller: Caller;
   readonly #request: PrefillRequest;
@@ -115,9 +115,12 @@ export class ExchangeRecord {
     return { procedure, dossier, officer, grant: grant.id, legalBasis: grant.legalBasis.map((provision) => provision.ref) };
   }
 
-  #pseudonyms(procedure: Procedure, keys: ReadonlyMap<string, string>): Record<string, string> {
+  /** Whoever the caller named, and whoever was found on the way. */
+  #pseudonyms(procedure: Procedure, found: ReadonlyMap<string, string> = new Map()): Record<string, string> {
     const named: Record<string, string> = {};
-    for (const [role, value] of keys) named[role] = pseudonym(this.#tools.pseudonymKey, procedure.roles.get(role)?.kind ?? 'person', value);
+    for (const [role, value] of [...Object.entries({ ...this.#request.related, subject: this.#request.subject }), ...found]) {
+      named[role] ??= pseudonym(this.#tools.pseudonymKey, procedure.roles.get(role)?.kind ?? 'person', value);
+    }
     return named;
   }
 

@@ -3,6 +3,7 @@ import { SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Source } from '../domain.ts';
 import type { Ask } from './ask.ts';
+import { orAborted } from './deadline.ts';
 import { valuesAt } from './values.ts';
 
 export interface ResolveTools {
@@ -39,7 +40,6 @@ class Resolution {
   readonly #open: () => Promise<Opened>;
   readonly #tools: ResolveTools;
   readonly #signal: AbortSignal;
-  readonly #aborted: Promise<'aborted'>;
   readonly #outcomes = new Map<number, Promise<Outcome>>();
   readonly #settled = new Map<number, Outcome>();
   readonly #keys = new Map<string, Promise<Key>>();
@@ -52,10 +52,6 @@ class Resolution {
     this.#open = open;
     this.#tools = tools;
     this.#signal = signal;
-    this.#aborted = new Promise((settle) => {
-      if (signal.aborted) settle('aborted');
-      else signal.addEventListener('abort', () => settle('aborted'), { once: true });
-    });
   }
 
   resolved(): Resolved {
@@ -88,7 +84,8 @@ class Resolution {
 
   async #findKey(name: string): Promise<Key> {
     const { request } = this.#authorised;
-    const given = name === 'subject' ? request.subject : request.related?.[name];
+    const related = new Map(Object.entries(request.related ?? {}));
+    const given = name === 'subject' ? request.subject : related.get(name);
     if (given !== undefined) return { value: given };
     const role = this.#plan.procedure.roles.get(name);
     if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
@@ -141,8 +138,7 @@ class Resolution {
     if (ask === undefined) throw new Error('the catalogue speaks of a source that is not plugged in');
     if (this.#signal.aborted) return { kind: 'unavailable', reason: 'timeout' };
     const answering = ask(name, () => (this.#opening ??= this.#open())).then((observed) => toOutcome(observed, 'live'), toUnavailable);
-    const first = await Promise.race([answering, this.#aborted]);
-    return first === 'aborted' ? { kind: 'unavailable', reason: 'timeout' } : first;
+    return orAborted(answering, this.#signal, () => ({ kind: 'unavailable', reason: 'timeout' }));
   }
 }
 

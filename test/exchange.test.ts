@@ -1,0 +1,143 @@
+/** The pipeline from inside: what a source may do to it, and that whatever goes wrong is on record. */
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { type Adapter, type Answer, SourceError } from '../src/adapter.ts';
+import { openCatalogue } from '../src/app.ts';
+import { checkpointSigner, formatVerifierKey, parseVerifierKey } from '../src/audit/checkpoint.ts';
+import type { AuditEntry } from '../src/audit/entry.ts';
+import { AuditLog } from '../src/audit/log.ts';
+import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteLog } from '../src/audit/sqlite.ts';
+import { memoryCache } from '../src/cache/memory.ts';
+import { recordCache } from '../src/cache/records.ts';
+import type { Caller, Opened, Source } from '../src/domain.ts';
+import { exchange } from '../src/exchange.ts';
+import { type Ask, askSource } from '../src/stages/ask.ts';
+import { NOON, temporaryDirectory } from './support/gateway.ts';
+
+const AN = '003099000017';
+const catalogue = openCatalogue('config', true);
+const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
+const secret = () => createSecretKey(randomBytes(32));
+const records = () => recordCache(memoryCache(1_000_000), secret(), secret());
+const NAME = { source: 'population', dataset: 'person', kind: 'person', key: AN } as const;
+const RECORD = { personalId: AN, fullName: 'NGUYỄN VĂN AN' };
+
+/** Asks an adapter that behaves like `lookUp`; what came, and what the operator heard. */
+async function ask(lookUp: Adapter['lookUp']): Promise<{ came: Answer | SourceError; heard: [string, string][] }> {
+  const heard: [string, string][] = [];
+  const source = { ...(catalogue.sources.get('population') as Source), timeoutMs: 30 };
+  const adapter: Adapter = { datasets: { person: 'person' }, lookUp, close: async () => {} };
+  const report = (from: string, dataset: string, failure: SourceError): void => void heard.push([`${from}/${dataset}`, failure.reason]);
+  const asked = askSource(source, adapter, { validators, cache: records(), clock: () => NOON, report });
+  const came = await asked(NAME, async () => ({ index: 0 }) as Opened).then(
+    ({ answer }) => answer,
+    (error: SourceError) => error,
+  );
+  return { came, heard };
+}
+
+const found =
+  (record: object, about = AN): Adapter['lookUp'] =>
+  async () =>
+    ({ found: true, about, record, recordedAt: null }) as Answer;
+const throwing =
+  (error: unknown): Adapter['lookUp'] =>
+  async () => {
+    throw error;
+  };
+
+const BEHAVIOURS: readonly [rule: string, lookUp: Adapter['lookUp'], reason: string | undefined][] = [
+  ['a record that fits is an answer', found(RECORD), undefined],
+  ['no record is an answer', async () => ({ found: false }), undefined],
+  ['a record about another person is refused', found(RECORD, '003060000021'), 'wrong-subject'],
+  ['a record that does not fit its dataset is refused', found({ fullName: 'NGUYỄN VĂN AN' }), 'malformed'],
+  ['half a surrogate pair is refused before it is kept', found({ ...RECORD, permanentResidence: { text: 'xã \ud800' } }), 'malformed'],
+  ['a failure that the adapter names is passed on', throwing(new SourceError('unreachable', 'no connection')), 'unreachable'],
+  ['a fault of the adapter is an error of the source', throwing(new TypeError('x is not a function')), 'error'],
+  ['an adapter that does not heed its signal is given up', () => new Promise(() => {}), 'timeout'],
+];
+
+t.test('what a source answers', async (t) => {
+  for (const [rule, lookUp, reason] of BEHAVIOURS) {
+    const { came, heard } = await ask(lookUp);
+    t.equal(came instanceof SourceError ? came.reason : undefined, reason, rule);
+    t.strictSame(heard, reason === undefined ? [] : [['population/person', reason]], `${rule}, and the operator hears of it`);
+  }
+});
+
+t.test('the cause of a fault is kept for the operator', async (t) => {
+  const { came } = await ask(throwing(new TypeError('x is not a function')));
+  t.type((came as SourceError).cause, TypeError);
+});
+
+async function openLog(directory: string) {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const store = openSqliteLog(join(directory, 'log.db'));
+  const origin = 'test/log';
+  const log = await AuditLog.open({
+    store,
+    origin,
+    sign: checkpointSigner(origin, privateKey),
+    key: parseVerifierKey(formatVerifierKey(origin, publicKey)),
+  });
+  return { store, log };
+}
+
+t.test('a fault of the gateway’s own is on record before it is told', async (t) => {
+  const directory = temporaryDirectory();
+  const { store, log } = await openLog(directory);
+  t.teardown(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+  const agency = catalogue.agencies.get('X01.1');
+  const caller = { agency, client: 'X01.1', scopes: new Set(['prefill']) } as unknown as Caller;
+  const request = { procedure: '1.004222', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: AN };
+  const tools = {
+    catalogue,
+    cache: records(),
+    sources: catalogue.sources,
+    asks: new Map<string, Ask>(),
+    log,
+    pseudonymKey: secret(),
+    configDigest: catalogue.digest,
+    clock: () => NOON,
+  };
+  await t.rejects(exchange(caller, request, tools, new AbortController().signal), /not plugged in/);
+  const entries = (await store.read(0, 9)).map((body) => JSON.parse(body) as AuditEntry);
+  t.match(entries, [{ kind: 'refusal', outcome: 'internal', subjects: { subject: String } }]);
+});
+
+t.test('the projection of another log, or one that does not open, is made again', async (t) => {
+  const [one, other] = [temporaryDirectory(), temporaryDirectory()];
+  t.teardown(() => {
+    for (const directory of [one, other]) rmSync(directory, { recursive: true });
+  });
+  const entry = (agency: string): AuditEntry => ({
+    v: 1,
+    time: new Date(NOON).toISOString(),
+    kind: 'refusal',
+    id: 'x',
+    agency,
+    client: agency,
+    config: '',
+  });
+  const path = join(one, 'search.db');
+  const agencies = async (directory: string): Promise<string[]> => {
+    const { store, log } = await openLog(directory);
+    await log.append(entry(directory === one ? 'X01.1' : 'X02.1'), { receipt: false });
+    if (directory === one) await log.append(entry('X01.1'), { receipt: false });
+    const search = openSqliteSearch(path, store);
+    const result = (await search.search({ limit: 9 })).map((row) => row.entry.agency);
+    await search.close();
+    await store.close();
+    return result;
+  };
+  t.strictSame(await agencies(one), ['X01.1', 'X01.1']);
+  t.strictSame(await agencies(other), ['X02.1'], 'a shorter log');
+  writeFileSync(path, 'this is no database, and it is longer than a header of one would be: '.repeat(4));
+  t.strictSame((await agencies(other)).length, 2, 'a broken file');
+});
