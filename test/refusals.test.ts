@@ -456,7 +456,7 @@ await table('bodies that are not strict JSON', [
   ['half a surrogate pair in a name', prefill(withMember('\udc00', '1')), 'malformed-json'],
   ['33 deep', prefill(nested(33)), 'malformed-json'],
   ['a depth bomb of arrays', prefill('['.repeat(30_000) + ']'.repeat(30_000)), 'malformed-json'],
-  ['a depth bomb of objects', prefill('{"a":'.repeat(9000) + '1' + '}'.repeat(9000)), 'malformed-json'],
+  ['a depth bomb of objects', prefill(`${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}`), 'malformed-json'],
   ['a depth bomb without end', prefill('['.repeat(65_000)), 'malformed-json'],
   ['gzip that does not say so', prefill(gzipSync(json)), 'malformed-json'],
 ]);

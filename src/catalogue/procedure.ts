@@ -150,16 +150,18 @@ class Compiler {
 
   #checkDatabases(provision: Provision, used: readonly (readonly number[])[], at: string): void {
     const planned = this.#bindings.planned();
-    for (const lookUps of used) {
-      const databases = lookUps.flatMap((index) => this.#around.sources.get(planned[index]?.source ?? '')?.database ?? []);
-      if (databases.length > 0 && !databases.some((database) => provision.databases.includes(database))) {
-        const named = provision.databases.join(', ') || 'no database';
-        this.#file.fault(
-          at,
-          'wrong-provision',
-          `${provision.ref} lets data of ${named} replace a paper, the evidence is of ${databases.join(', ')}`,
-        );
-      }
+    const databasesOf = (lookUps: readonly number[]): string[] =>
+      lookUps.flatMap((index) => this.#around.sources.get(planned[index]?.source ?? '')?.database ?? []);
+    const foreign = used
+      .map(databasesOf)
+      .find((databases) => databases.length > 0 && !databases.some((one) => provision.databases.includes(one)));
+    if (foreign !== undefined) {
+      const named = provision.databases.join(', ') || 'no database';
+      this.#file.fault(
+        at,
+        'wrong-provision',
+        `${provision.ref} lets data of ${named} replace a paper, the evidence is of ${foreign.join(', ')}`,
+      );
     }
     if (provision.procedures.length > 0 && !provision.procedures.includes(this.#raw.code)) {
       this.#file.fault(at, 'wrong-provision', `${provision.ref} is about ${provision.procedures.join(', ')}`);
