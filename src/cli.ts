@@ -1,10 +1,12 @@
-/** The command line: `oncegate serve | check | token | prefill | verify | agency`. */
+/** The command line: `oncegate serve | check | token | prefill | verify | audit | agency`. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Environment, openCatalogue } from './app.ts';
-import { parseVerifierKey } from './audit/checkpoint.ts';
+import { openCheckpoint, parseVerifierKey } from './audit/checkpoint.ts';
+import { openSqliteLog } from './audit/sqlite.ts';
 import { type SavedReply, verifyReply } from './audit/verify.ts';
+import { checkLog } from './audit/whole.ts';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { Client, ClientError } from './client.ts';
 import { dayInVietnam } from './domain.ts';
@@ -28,6 +30,8 @@ oncegate prefill <procedure> <subject>         print a filled form and a judged 
     [--agency X01.1] [--related role=key]… [--dossier …] [--lang vi|en|fr] [--json]
 oncegate verify <file|-> [--key <file>] [--request <file>]
                                                check a saved reply offline
+oncegate audit verify [data directory] [--key <file>] [--seen <checkpoint file>]
+                                               check a whole log, and that it continues a head that was kept
 oncegate agency new <id>                       make a key pair and the agency's file`;
 
 class UsageError extends Error {}
@@ -142,6 +146,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       `verified: this answer to ${agency} of ${time} is entry ${index} of the log ${origin}, under its signed head of ${size} entries`,
     );
     return 0;
+  },
+
+  async audit(argv, { environment, out }) {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: { key: { type: 'string' }, seen: { type: 'string' } },
+    });
+    const [verb, directory = environment.dataDirectory] = positionals;
+    if (verb !== 'verify') throw new UsageError('audit takes verify');
+    const file = join(directory, 'log.db');
+    if (!existsSync(file)) throw new Error(`there is no log at ${file}`);
+    const key = parseVerifierKey(readFileSync(values.key ?? join(directory, 'log.vkey'), 'utf8'));
+    const seen = values.seen === undefined ? undefined : openCheckpoint(readFileSync(values.seen, 'utf8'), key);
+    const store = openSqliteLog(file);
+    try {
+      const { entries, signed } = await checkLog(store, key, seen);
+      out(`verified: ${entries} entries of the log ${key.name}, of which ${signed} are under its signed head`);
+      return 0;
+    } finally {
+      await store.close();
+    }
   },
 
   async agency(argv, { environment, out }) {

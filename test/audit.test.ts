@@ -10,11 +10,12 @@ import canonicalize from 'canonicalize';
 import t from 'tap';
 import { checkpointSigner, formatVerifierKey, openCheckpoint, parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
-import { LogUnavailable } from '../src/audit/log.ts';
+import { AuditLog, LogUnavailable } from '../src/audit/log.ts';
 import { openSqliteSearch } from '../src/audit/search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { type Batch, LogMoved, type LogStore } from '../src/audit/store.ts';
 import { EMPTY_ROOT, inclusionPath, leafHash, NEWEST, rangeRoot, rootFromPath, TreeEdge, tileReader } from '../src/audit/tree.ts';
+import { checkLog, LogBroken } from '../src/audit/whole.ts';
 import type { Receipt } from '../src/domain.ts';
 import { SANDBOX_SOURCES, startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
@@ -1264,5 +1265,92 @@ t.test('no person in the clear: what the files of the log hold', async (t) => {
     const digests = (await entriesIn(two.store)).filter(({ kind }) => kind === 'outcome').map(({ requestDigest }) => requestDigest);
     t.equal(new Set(digests).size, 2);
     await two.gateway.close();
+  });
+});
+
+/** What somebody with the database in his hands may do, and what the verifier then says. */
+const TAMPERINGS: readonly [rule: string, sql: string, says: RegExp, index: number | undefined][] = [
+  [
+    'an entry changed in one byte',
+    `UPDATE entries SET body = replace(body, '"n300"', '"n301"') WHERE idx = 300`,
+    /entry 300 is not the one/,
+    300,
+  ],
+  ['the first entry changed', `UPDATE entries SET body = body || ' ' WHERE idx = 0`, /entry 0 is not the one/, 0],
+  ['an entry dropped', 'DELETE FROM entries WHERE idx = 257', /entry 257 is not the one|missing/, undefined],
+  ['the last entry dropped', 'DELETE FROM entries WHERE idx = 599', /missing/, undefined],
+  [
+    'two entries in each other’s place',
+    'UPDATE entries SET idx = -1 WHERE idx = 10; UPDATE entries SET idx = 10 WHERE idx = 400; UPDATE entries SET idx = 400 WHERE idx = -1',
+    /entry 10 is not the one/,
+    10,
+  ],
+  [
+    'the log cut off',
+    'DELETE FROM entries WHERE idx >= 500; UPDATE head SET size = 500',
+    /cut off.*speaks of 600 entries, it holds 500/,
+    500,
+  ],
+  [
+    'the log cut off, and its head taken away',
+    'DELETE FROM entries WHERE idx >= 500; UPDATE head SET size = 500, checkpoint = NULL',
+    /rolled back.*600/,
+    0,
+  ],
+  ['the stored tree taken away: the entries alone still lead to the signed head', 'DELETE FROM tiles', /^$/, undefined],
+];
+
+t.test('a whole log: who changes, drops, moves or cuts off an entry is found, and the entry named', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const key = parseVerifierKey(formatVerifierKey('whole/log', publicKey));
+  const make = async (directory: string): Promise<string> => {
+    const path = join(directory, 'log.db');
+    const store = openSqliteLog(path);
+    const log = await AuditLog.open({ store, origin: 'whole/log', sign: checkpointSigner('whole/log', privateKey), key });
+    for (let from = 0; from < 600; from += 50) {
+      await Promise.all(
+        Array.from({ length: 50 }, (_, i) =>
+          log.append({ v: 1, time: 't', kind: 'outcome', id: `n${from + i}`, agency: 'a', client: 'c', config: 'd' }, { receipt: true }),
+        ),
+      );
+    }
+    await store.close();
+    return path;
+  };
+  for (const [rule, sql, says, index] of TAMPERINGS) {
+    await t.test(rule, async (t) => {
+      const path = await make(t.testdir());
+      const sound = openSqliteLog(path);
+      const seen = openCheckpoint((await sound.head()).checkpoint ?? '', key);
+      t.match(await checkLog(sound, key, seen), { entries: 600, signed: 600 }, 'sound before');
+      await sound.close();
+      const db = new DatabaseSync(path);
+      db.exec(sql);
+      db.close();
+      const store = openSqliteLog(path);
+      const broken = await checkLog(store, key, seen).then(
+        () => new LogBroken(''),
+        (error: LogBroken) => error,
+      );
+      await store.close();
+      t.match(broken.message, says);
+      if (index !== undefined) t.equal(broken.index, index);
+    });
+  }
+
+  await t.test('entries and tree made anew together are told by the head that was kept', async (t) => {
+    const kept = openSqliteLog(await make(t.testdir()));
+    const seen = openCheckpoint((await kept.head()).checkpoint ?? '', key);
+    await kept.close();
+    const other = openSqliteLog(join(t.testdir({ other: {} }), 'other', 'log.db'));
+    const forged = await AuditLog.open({ store: other, origin: 'whole/log', sign: checkpointSigner('whole/log', privateKey), key });
+    await Promise.all(
+      Array.from({ length: 700 }, (_, i) =>
+        forged.append({ v: 1, time: 't', kind: 'outcome', id: `x${i}`, agency: 'a', client: 'c', config: 'd' }, { receipt: true }),
+      ),
+    );
+    await t.resolves(checkLog(other, key), 'by itself it is sound');
+    await t.rejects(checkLog(other, key, seen), /first 600 entries do not lead to the head/);
+    await other.close();
   });
 });

@@ -142,6 +142,11 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     t.match(await run(PREFILL, env), { code: 1, error: /no gateway answers at .*npm start/ });
   });
 
+  await t.test('the whole log verifies, also against a head that was kept', async (t) => {
+    t.match(await run(['audit', 'verify', data], {}), { code: 0, out: /^verified: \d+ entries of the log oncegate\.example\/log/ });
+    t.match(await run(['audit', 'verify', join(data, 'nowhere')], {}), { code: 1, error: /there is no log/ });
+  });
+
   await t.test('keys are readable by their owner alone', async (t) => {
     for (const file of ['keys.json', 'agencies/X01.1.jwk.json']) t.equal(statSync(join(data, file)).mode & 0o077, 0, file);
   });
