@@ -20,8 +20,9 @@ import type { Receipt } from '../src/domain.ts';
 import { SANDBOX_SOURCES, startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
 import { type Answered, NOW, startGateway, type TestGateway } from './support/audit-gateway.ts';
+import { chance, seedOf } from './support/chance.ts';
 import { around, entryOf, makeLogKey, ORIGIN, openLog } from './support/log.ts';
-import { chance, Oracle, seedOf, wholeLog } from './support/oracle.ts';
+import { Oracle, wholeLog } from './support/oracle.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);

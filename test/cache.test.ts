@@ -16,12 +16,13 @@ import { tieredCache } from '../src/cache/tiered.ts';
 import type { Prefill } from '../src/domain.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
+import { numbers, seedOf } from './support/chance.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, ISSUER, temporaryDirectory } from './support/gateway.ts';
 import { findRedis, type TestRedis } from './support/redis.ts';
 
 const found = await findRedis();
 if (typeof found !== 'string') t.teardown(() => found.stop());
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = seedOf();
 
 /** Runs with Redis, or is skipped by name with the reason. */
 function withRedis(name: string, run: (t: Test, redis: TestRedis) => Promise<void>): void {
@@ -178,17 +179,6 @@ async function present(cache: Cache, order: ReadonlyMap<string, number>): Promis
   const there: string[] = [];
   for (const key of order.keys()) if ((await cache.get(key)) !== undefined) there.push(key);
   return there;
-}
-
-/** A sequence of numbers in [0, 1) that the seed decides (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 withRedis('redis away, frozen, back: no answer, no error, no waiting, and it comes back by itself', async (t, redis) => {

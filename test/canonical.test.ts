@@ -2,6 +2,7 @@
 import canonicalize from 'canonicalize';
 import t from 'tap';
 import { canonicalJson } from '../src/audit/canonical.ts';
+import { chance, seedOf } from './support/chance.ts';
 
 const EXAMPLES: readonly [name: string, value: unknown, text: string][] = [
   [
@@ -44,13 +45,9 @@ t.test('what has no canonical JSON is refused', async (t) => {
 });
 
 t.test('any value is written as the verifier’s library writes it', async (t) => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = seedOf();
   t.comment(`SEED=${seed}`);
-  let state = seed;
-  const random = (below: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = chance(seed);
   const text = (): string =>
     Array.from({ length: random(8) }, () =>
       String.fromCodePoint([random(128), 0xc0 + random(400), 0x1ea0 + random(90), 0x1f600 + random(60)][random(4)] as number),

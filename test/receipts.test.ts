@@ -18,9 +18,10 @@ import { runCommand } from '../src/cli.ts';
 import type { Prefill, Receipt } from '../src/domain.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { startGateway } from './support/audit-gateway.ts';
+import { chance, seedOf } from './support/chance.ts';
 import { type ChildGateway, childToken, freePort, startChild } from './support/child.ts';
 import { makeLogKey } from './support/log.ts';
-import { chance, Oracle, seedOf, wholeLog } from './support/oracle.ts';
+import { Oracle, wholeLog } from './support/oracle.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { compareDates, type DateComparison } from '../src/vietnam/dates.ts';
 import { compareNames, type NameComparison } from '../src/vietnam/names.ts';
+import { numbers, seedOf } from './support/chance.ts';
 
 /** Pairs from official lists and old registers. */
 const NAMES: [rule: string, a: string, b: string, expected: NameComparison][] = [
@@ -55,18 +56,7 @@ for (const [compare, rows] of [
   });
 }
 
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-/** A sequence of numbers in [0, 1) that the seed decides (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const seed = seedOf();
 
 const TONES = ['', '\u0300', '\u0301', '\u0303', '\u0309', '\u0323'];
 const ONSETS = [

@@ -1,4 +1,4 @@
-/** What the log is held against: the tree of RFC 6962 written down a second time, a seeded chance, and a check of a whole stored log. */
+/** What the log is held against: the tree of RFC 6962 written down a second time, and a check of a whole stored log. */
 import { createHash } from 'node:crypto';
 import { openCheckpoint, type VerifierKey } from '../../src/audit/checkpoint.ts';
 import type { LogStore } from '../../src/audit/store.ts';
@@ -49,20 +49,6 @@ function largestPowerBelow(n: number): number {
   while (power * 2 < n) power *= 2;
   return power;
 }
-
-/** Numbers in [0, below) from a seed (mulberry32): equal seeds, equal numbers. */
-export function chance(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-/** The seed of a run: a new one each time, or the one in `SEED` to see a failure again. */
-export const seedOf = (): number => Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /**
  * Reads every entry and makes the tree anew. Throws where indexes are not dense or the signed checkpoint is not true of the
