@@ -134,7 +134,14 @@ const dataset =
   (copy: Copy) =>
     copy.write(
       `datasets/${name}.json`,
-      JSON.stringify({ $id: `oncegate:datasets/${name}`, 'x-key': 'person', type: 'object', properties, ...more }),
+      JSON.stringify({
+        $id: `oncegate:datasets/${name}`,
+        'x-key': 'person',
+        'x-legal': { basis: 'a law', decree58AnnexV: 'not listed' },
+        type: 'object',
+        properties,
+        ...more,
+      }),
     );
 const all =
   (...edits: ((copy: Copy) => void)[]) =>
@@ -338,7 +345,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     rule: 'json-http needs a description',
     break: (copy) => copy.write(NOTICES, copy.read(NOTICES).replace(/ {4}map:.*$/s, '')),
     faults: [[NOTICES, '    maxAgeSeconds', '/datasets/birth-notice', 'schema']],
-    says: /lacks map/,
+    says: /lacks "map"/,
   },
   {
     rule: 'a described request asks by the key of its dataset',
@@ -697,7 +704,8 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
             .read(NOTICES)
             .replace('id: birth-notices', 'id: court')
             .replace('database: birth_notice', 'database: land')
-            .replace('  birth-notice:', '  court:'),
+            .replace('  birth-notice:', '  court:')
+            .replace(/ {4}map:[\s\S]*$/, '    map: { /drugRehab: /x }\n'),
         ),
     ),
     faults: [
@@ -747,6 +755,39 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
       field('{ role: subject, dataset: licence, value: /number }', 'text'),
     ),
     faults: [['datasets/licence.json', undefined, '', 'schema']],
+  },
+  {
+    rule: 'an operator’s dataset says under which law it is held, and where Decree 58/2026 lists it',
+    break: dataset('licence', { number: { type: 'string' } }, { 'x-legal': { decree58AnnexV: 'made up' } }),
+    faults: [
+      ['datasets/licence.json', undefined, '', 'schema'],
+      ['datasets/licence.json', undefined, '', 'schema'],
+    ],
+  },
+  {
+    rule: 'an operator’s dataset is called as its file, and says what it is looked up by',
+    break: dataset('licence', { number: { type: 'string' } }, { $id: 'oncegate:datasets/license', 'x-key': 'number' }),
+    faults: [
+      ['datasets/licence.json', undefined, '', 'schema'],
+      ['datasets/licence.json', undefined, '', 'schema'],
+    ],
+  },
+  {
+    rule: 'a map fills members that the dataset has, and all that it demands',
+    break: change(NOTICES, '      /code: /code', '      /coed: /code'),
+    faults: [
+      [NOTICES, '/coed:', '/datasets/birth-notice/map', 'unknown-value'],
+      [NOTICES, '/coed:', '/datasets/birth-notice/map/~1coed', 'unknown-value'],
+    ],
+  },
+  {
+    rule: 'no field is bound to what its source never fills',
+    break: all(
+      change(NOTICES, '      /intendedName: /intendedName\n', ''),
+      field('{ role: subject, dataset: birth-notice, value: /intendedName }', 'personName'),
+    ),
+    faults: [[RESIDENCE, '# here', '/fields/0/from/0/value', 'unknown-value']],
+    says: /never fills \/intendedName/,
   },
   {
     rule: 'an operator’s dataset does not take the place of one of the gateway’s own',

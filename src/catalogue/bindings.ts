@@ -2,7 +2,8 @@
 import { type Binding, type PlannedLookUp, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import { isCrimePreventionName } from './forbidden.ts';
-import type { RawBinding, RawProcedure, RawRole } from './raw.ts';
+import type { RawBinding, RawProcedure, RawRole, RawSource } from './raw.ts';
+import { mappedMembers } from './sources.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export class Bindings {
@@ -51,7 +52,7 @@ export class Bindings {
     return { lookUp: this.#lookUp(raw, at), values };
   }
 
-  #lookUp(raw: { role: string; dataset: string; source?: string }, at: string): number {
+  #lookUp(raw: Omit<RawBinding, 'value'> & { value: string | string[] }, at: string): number {
     const holders = [...this.#around.sources.values()].filter((source) => raw.dataset in source.datasets);
     const chosen = raw.source === undefined ? holders : holders.filter((source) => source.id === raw.source);
     const [source] = chosen;
@@ -67,6 +68,17 @@ export class Bindings {
     }
     if (chosen.length > 1) {
       this.#file.fault(at, 'ambiguous-source', `${chosen.map((one) => one.id).join(' and ')} hold ${raw.dataset}: name the source`);
+    }
+    const { map } = (source as RawSource).datasets[raw.dataset] ?? {};
+    const filled = map && mappedMembers(map);
+    for (const value of [raw.value].flat()) {
+      if (filled && !filled.some((pointer) => pointer === value || pointer.startsWith(`${value}/`) || value.startsWith(`${pointer}/`))) {
+        this.#file.fault(
+          `${at}/value`,
+          'unknown-value',
+          `the source ${source.id} never fills ${value} of ${raw.dataset}: its map does not name it`,
+        );
+      }
     }
     const key = `${raw.role} ${source.id} ${raw.dataset}`;
     const known = this.#lookUps.get(key);

@@ -88,8 +88,12 @@ export interface RawAgency {
   grants?: RawGrant[];
 }
 
+/** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
+export type MemberMap = Readonly<Record<string, string | { readonly each?: MemberMap }>>;
+
+/** Datasets of a described source say how they are asked for and read. */
 export interface RawSource extends Source {
-  readonly datasets: Readonly<Record<string, SourceDataset & { readonly request?: { readonly key: KeyKind } }>>;
+  readonly datasets: Readonly<Record<string, SourceDataset & { readonly request?: { readonly key: KeyKind }; readonly map?: MemberMap }>>;
 }
 
 export interface RawGateway {

@@ -13,7 +13,8 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly 'x-key'?: KeyKind;
-  readonly 'x-legal'?: { readonly decree58AnnexV?: string };
+  readonly 'x-legal'?: { readonly basis?: string; readonly decree58AnnexV?: string };
+  readonly required?: readonly string[];
   readonly $defs?: Readonly<Record<string, Schema>>;
 }
 
@@ -71,6 +72,7 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
   const datasets = new Map<string, DatasetSchema>();
   for (const [i, { file, schema }] of found.entries()) {
     const { $id, 'x-key': key } = schema;
+    for (const fault of i >= own ? declarationFaults(file, schema) : []) refuse(file, new Error(fault));
     if (key === undefined || !$id?.startsWith(PREFIX)) continue;
     const validator = (): ValidateFunction => ajv.getSchema($id) as ValidateFunction;
     const name = $id.slice(PREFIX.length);
@@ -116,6 +118,20 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
   };
 }
 
+/** What an operator's schema must say of itself, or it would be passed over in silence. A file with `$defs` alone is shared by others. */
+function declarationFaults(file: string, schema: Schema): string[] {
+  const faults: string[] = [];
+  const id = `${PREFIX}${basename(file, '.json')}`;
+  if (schema.$id !== id) faults.push(`$id must be ${id}`);
+  if (schema['x-key'] === undefined && schema.$defs !== undefined) return faults;
+  if (schema['x-key'] !== 'person' && schema['x-key'] !== 'certificate') faults.push('x-key must be person or certificate');
+  const { basis, decree58AnnexV } = schema['x-legal'] ?? {};
+  if (typeof basis !== 'string' || basis === '') faults.push('x-legal/basis must say under which law the data is held');
+  if (!/^(list [123]\b|not listed$)/i.test(decree58AnnexV ?? ''))
+    faults.push('x-legal/decree58AnnexV must begin with list 1, list 2 or list 3, or be: not listed');
+  return faults;
+}
+
 function jsonFiles(directory: string): string[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.json'))
@@ -139,7 +155,7 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
         message: 'is not a member of this file; is it misspelt?',
       };
     case 'required':
-      return { pointer: error.instancePath, message: `lacks ${String(params.missingProperty)}` };
+      return { pointer: error.instancePath, message: `lacks "${String(params.missingProperty)}"` };
     case 'enum':
       return { pointer: error.instancePath, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` };
     case 'false schema':

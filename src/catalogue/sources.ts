@@ -1,8 +1,8 @@
 /** Compiles sources: the adapter that each names, and the datasets that it holds. */
 import type { JsonObject } from '../adapter.ts';
-import type { Source } from '../domain.ts';
+import { type Source, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
-import type { RawSource } from './raw.ts';
+import type { MemberMap, RawSource } from './raw.ts';
 import type { Schemas } from './schemas.ts';
 import type { Broken } from './surroundings.ts';
 
@@ -43,6 +43,7 @@ export function compileSources(
         file.fault(`/datasets/${dataset}`, 'adapter', `the adapter ${raw.adapter} does not answer ${dataset}`);
       }
     }
+    checkMaps(file, raw, schemas);
     for (const { pointer, message } of adapter?.faultsOf?.(raw.datasets as unknown as Record<string, JsonObject>) ?? []) {
       file.fault(`/datasets${pointer}`, 'adapter', message);
     }
@@ -53,4 +54,32 @@ export function compileSources(
     sources.set(raw.id, raw);
   }
   return sources;
+}
+
+/** A described source fills members that its dataset has, and all that the dataset demands: a misspelt one would be silent for ever. */
+function checkMaps(file: ConfigFile, source: RawSource, schemas: Schemas): void {
+  for (const [dataset, { map }] of Object.entries(source.datasets)) {
+    const known = schemas.datasets.get(dataset);
+    if (map === undefined || known === undefined) continue;
+    const at = `/datasets/${dataset}/map`;
+    const mapped = mappedMembers(map);
+    for (const pointer of mapped) {
+      const place = `${at}/${pointer.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      if (schemas.typeAt(dataset, splitPointer(pointer)) === undefined)
+        file.fault(place, 'unknown-value', `a record of ${dataset} has no ${pointer}`);
+    }
+    for (const member of known.schema.required ?? []) {
+      if (!mapped.some((pointer) => pointer === `/${member}` || pointer.startsWith(`/${member}/`))) {
+        file.fault(at, 'unknown-value', `a record of ${dataset} must have /${member}, and nothing fills it`);
+      }
+    }
+  }
+}
+
+/** The members of the record that a map fills, lists taken apart: `/holders/*` + `/fullName`. */
+export function mappedMembers(map: MemberMap, above = ''): string[] {
+  return Object.entries(map).flatMap(([pointer, rule]) => {
+    const each = typeof rule === 'object' ? rule.each : undefined;
+    return each === undefined ? [above + pointer] : [above + pointer, ...mappedMembers(each, `${above}${pointer}/*`)];
+  });
 }
