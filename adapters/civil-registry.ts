@@ -46,9 +46,13 @@ function found(body: Members, read: (body: Members) => JsonObject): Answer {
 
 function birth(body: Members): JsonObject {
   const child = body.needObject('child');
+  const personalId = body.needText('personal_id');
+  for (const parent of ['father', 'mother']) {
+    if (body.object(parent)?.text('personal_id') === personalId) throw malformed(parent, 'is the child itself');
+  }
   return record({
     child: record({
-      personalId: body.needText('personal_id'),
+      personalId,
       fullName: child.needText('full_name'),
       dateOfBirth: child.date('dd/mm/yyyy', 'born_on'),
       gender: child.coded(GENDER, 'sex'),
@@ -101,13 +105,15 @@ function oneMarriage(item: Members, personalId: string) {
   const sides = { husband: item.needObject('husband'), wife: item.needObject('wife') };
   const side = (['husband', 'wife'] as const).find((name) => sides[name].text('personal_id') === personalId);
   if (side === undefined) throw malformed('marriages', 'holds a marriage of other people');
+  const other = sides[side === 'husband' ? 'wife' : 'husband'];
+  if (other.text('personal_id') === personalId) throw malformed('marriages', 'holds a marriage of someone with themselves');
 
   const registration = item.needObject('registration');
   const common = {
     number: registration.needText('number'),
     registeredOn: registration.date('dd/mm/yyyy', 'on'),
     authority: registration.text('authority'),
-    spouse: relative(sides[side === 'husband' ? 'wife' : 'husband']),
+    spouse: relative(other),
   };
   const end = item.object('ended');
   const ending = end?.needCoded(ENDING, 'how');

@@ -2,6 +2,7 @@
 
 import { type Dispatcher, errors, Pool } from 'undici';
 import { type JsonValue, SourceError, type SourceFailure } from '../src/adapter.ts';
+import { retryAfter } from './reading.ts';
 
 export interface Call {
   readonly method?: 'GET' | 'POST';
@@ -97,10 +98,9 @@ function within(value: JsonValue, depth: number): boolean {
   return true;
 }
 
-function statusFailure(status: number, retryAfter: string | string[] | undefined): SourceError {
+function statusFailure(status: number, wait: string | string[] | undefined): SourceError {
   const reason: SourceFailure = status === 401 || status === 403 ? 'refused' : status === 408 || status === 504 ? 'timeout' : 'error';
-  const seconds = typeof retryAfter === 'string' && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined;
-  return new SourceError(reason, `the registry answered with status ${status}`, seconds);
+  return new SourceError(reason, `the registry answered with status ${status}`, retryAfter(wait));
 }
 
 function connectionFailure(error: unknown, limit: number): SourceError {

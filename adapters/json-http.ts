@@ -11,7 +11,7 @@ import {
 } from '../src/adapter.ts';
 import { type Condition, type Description, faultsOf, type MemberMap, type Pointer, type Rule } from './description.ts';
 import { connect, type Reply } from './http.ts';
-import { coded, date, type Given, malformed, number, text, time } from './reading.ts';
+import { coded, date, type Given, list, malformed, number, text, time } from './reading.ts';
 
 /** Throws an `Error` that lists every fault of the description. */
 export function jsonHttp(settings: AdapterSettings): Adapter {
@@ -100,16 +100,16 @@ function fieldOf(rule: Rule, source: JsonValue, codes: NonNullable<Description['
   if ('date' in rule) return date(rule.date, given, rule.from);
   if ('codes' in rule) return coded(codes[rule.codes] ?? {}, given, rule.from);
   if ('as' in rule)
-    return rule.as === 'number' ? number(given, rule.from) : text(typeof given === 'number' ? String(given) : given, rule.from);
-  if (given === undefined || given === null) return undefined;
-  if (!Array.isArray(given)) throw malformed(rule.from, 'is not a list');
-  return given.map((item) => recordOf(rule.each, item, codes));
+    return rule.as === 'number'
+      ? number(given, rule.from)
+      : text(typeof given === 'number' ? number(given, rule.from)?.toString() : given, rule.from);
+  return list(given, rule.from)?.map((item) => recordOf(rule.each, item, codes));
 }
 
 /** Only single values go through as they are: a whole object might hold more than the dataset may know. */
 function plain(given: Given, name: string): Given {
-  if (typeof given === 'number' || typeof given === 'boolean') return given;
-  return text(given, name);
+  if (typeof given === 'boolean') return given;
+  return typeof given === 'number' ? number(given, name) : text(given, name);
 }
 
 const tokens = (pointer: Pointer): string[] =>

@@ -6,8 +6,20 @@ import { Members, malformed, record } from './reading.ts';
 
 const PAGE_SIZE = 100;
 
-/** More pages than anyone's holdings fill; a registry that says there are more is not believed. */
+/** More than anyone holds and as many as the dataset takes; a registry that says there are more is not believed. */
+const MOST_RIGHTS = 1000;
+
+/** A registry may fill its pages less than it was asked to, but not without end. */
 const MOST_PAGES = 200;
+
+/** Square metres: three times the country's. Sums of such areas stay finite. */
+const LARGEST_AREA = 1e12;
+
+/** What is kept of a right in the list. Its other members may be long, and a thousand of them are not held in memory. */
+interface Right {
+  readonly summary: JsonObject;
+  readonly vouchedAt: string | null;
+}
 
 type Ask = (path: string, body: JsonObject, signal: AbortSignal, answers?: readonly number[]) => Promise<Reply>;
 
@@ -23,7 +35,7 @@ export function land(settings: AdapterSettings): Adapter {
 }
 
 async function holdings(ask: Ask, key: string, signal: AbortSignal): Promise<Answer> {
-  const items: Members[] = [];
+  const rights: Right[] = [];
   let about: string | undefined;
   let total = 0;
   for (let page = 1; page <= MOST_PAGES; page++) {
@@ -31,26 +43,32 @@ async function holdings(ask: Ask, key: string, signal: AbortSignal): Promise<Ans
     const body = new Members((await ask('/land/v1/rights/search', question, signal)).body, 'the answer');
     const holder = body.needObject('holder').needText('number');
     const count = body.needNumber('total');
+    if (!Number.isInteger(count) || count < 0 || count > MOST_RIGHTS)
+      throw malformed('total', `is not a whole number up to ${MOST_RIGHTS}`);
     // Pages of two answers must not be put together into one.
     if (page > 1 && (holder !== about || count !== total)) throw malformed('the answer', 'changed between two pages');
     about = holder;
     total = count;
-    const before = items.length;
-    items.push(...body.needList('items'));
-    if (items.length >= total) return held(about, items, total);
-    if (items.length === before) throw malformed('items', 'is empty before the last page');
+    const items = body.needList('items', PAGE_SIZE);
+    if (rights.length + items.length > total) throw malformed('items', 'holds more than the total');
+    rights.push(...items.map((item) => ({ summary: summary(item, holder), vouchedAt: item.time('iso', 'vouchedAt') })));
+    if (rights.length === total) return held(key, about, rights);
+    if (items.length === 0) throw malformed('items', 'is empty before the last page');
   }
   throw malformed('total', `fills more than ${MOST_PAGES} pages`);
 }
 
-function held(about: string, items: readonly Members[], total: number): Answer {
-  if (items.length > total) throw malformed('items', 'holds more than the total');
-  if (total === 0) return { found: false };
-  const days = items.map((item) => item.time('iso', 'vouchedAt'));
+function held(key: string, about: string, rights: readonly Right[]): Answer {
+  if (rights.length === 0) {
+    // The gateway compares whom a record is about; where there is none, only the adapter still knows whom the answer named.
+    if (about !== key) throw new SourceError('wrong-subject', 'the answer is about another than was asked');
+    return { found: false };
+  }
+  const days = rights.map(({ vouchedAt }) => vouchedAt);
   return {
     found: true,
     about,
-    record: { personalId: about, certificates: items.map((item) => summary(item, about)) },
+    record: { personalId: about, certificates: rights.map((one) => one.summary) },
     // The list is no fresher than its oldest part.
     recordedAt: days.includes(null) ? null : (days.sort()[0] ?? null),
   };
@@ -94,16 +112,22 @@ function right(answer: Members, serial: string): JsonObject {
       number: parcel.needText('number'),
       mapSheet: parcel.needText('sheet'),
       address: address(parcel.object('location')),
-      area: parcel.number('areaM2'),
+      area: area(parcel.number('areaM2')),
       uses: answer
         .list('rights')
-        ?.map((use) => record({ code: use.needText('purpose'), area: use.number('areaM2'), term: use.text('until') })),
+        ?.map((use) => record({ code: use.needText('purpose'), area: area(use.number('areaM2')), term: use.text('until') })),
     }),
     holders,
     coHolders: holders.length > 1 ? holders : undefined,
-    floorArea: floors.length === 0 ? undefined : sum(floors.map((floor) => floor.needNumber('floorM2'))),
+    // A floor of nothing is how a registry writes that there is no dwelling.
+    floorArea: sum(floors.map((floor) => area(floor.needNumber('floorM2')))) || undefined,
     restrictions,
   });
+}
+
+function area<T extends number | undefined>(metres: T): T {
+  if (metres !== undefined && (metres < 0 || metres > LARGEST_AREA)) throw malformed('an area', 'is negative or larger than the country');
+  return metres;
 }
 
 /** Of decimals with at most six places, without the binary dust. */

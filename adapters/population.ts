@@ -48,7 +48,8 @@ function answerOf(body: Members): Answer {
   const outcome = body.needCoded(OUTCOME, 'MaKetQua');
   if (outcome === 'absent') return { found: false };
   if (outcome === 'cancelled') return { found: false, why: 'cancelled' };
-  if (outcome !== 'found') throw new SourceError(outcome, 'the registry answered with the code of a failure', body.number('ThuLaiSauGiay'));
+  if (outcome !== 'found')
+    throw new SourceError(outcome, 'the registry answered with the code of a failure', body.retryAfter('ThuLaiSauGiay'));
   const citizen = body.needObject('DuLieu');
   return {
     found: true,

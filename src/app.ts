@@ -1,7 +1,7 @@
 /** The composition root: what is plugged into what. */
 
 import { createPublicKey } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
@@ -129,7 +129,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const server = await buildServer({
     logger,
     schemas: apiSchemas(),
-    describe: (instance) => describeApi(instance, issuer, VERSION),
+    describe: (instance) => describeApi(instance, VERSION),
     audiences: [
       agencyRoutes({ catalogue, clock, authentication, exchange: (caller, request, gone) => exchange(caller, request, tools, gone) }),
       auditorRoutes({ log, search, pseudonymKey: keys.pseudonym, configDigest, clock, authentication }),
@@ -150,6 +150,9 @@ function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys
   if (keys.sandbox !== (sandbox !== undefined)) {
     const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
     throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
+  }
+  if (!keys.made && !existsSync(join(environment.dataDirectory, 'log.db'))) {
+    throw new Error('log.db is missing beside the keys that signed it: put it back from its backup, or take a new data directory');
   }
   if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
   return keys;

@@ -5,10 +5,10 @@ import { parseArgs } from 'node:util';
 import { type Environment, openCatalogue } from './app.ts';
 import { openCheckpoint, parseVerifierKey } from './audit/checkpoint.ts';
 import { openSqliteLog } from './audit/sqlite.ts';
-import { type SavedReply, verifyReply } from './audit/verify.ts';
+import { type SavedReply, verifyReceipt, verifyReply } from './audit/verify.ts';
 import { checkLog } from './audit/whole.ts';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
-import { Client, ClientError } from './client.ts';
+import { Client, ClientError, clean } from './client.ts';
 import { dayInVietnam } from './domain.ts';
 import { parseStrictJson } from './http/strict-json.ts';
 import { agencyKeyPath, makeAgencyKey, writeSecret } from './keys.ts';
@@ -25,27 +25,35 @@ export interface CommandLine {
 
 const USAGE = `oncegate serve [--sandbox]                     serve; with made-up registries and people
 oncegate check [directory] [--production]      check a configuration, all faults at once
-oncegate token <agency> [--scope "…"]          print an access token
+oncegate token <agency> [--scope "…"] [--key <file>]
+                                               print an access token; --key is the agency's private key
 oncegate prefill <procedure> <subject>         print a filled form and a judged dossier
-    [--agency X01.1] [--related role=key]… [--dossier …] [--lang vi|en|fr] [--json]
+    [--agency X01.1] [--key <file>] [--related role=key]… [--dossier …]
+    [--max-age <seconds>] [--lang vi|en|fr] [--json]
+                                               --max-age 0 asks every registry anew
 oncegate verify <file|-> [--key <file>] [--request <file>]
-                                               check a saved reply offline
+                                               check a saved reply, or an auditor's entry, offline
 oncegate audit verify [data directory] [--key <file>] [--seen <checkpoint file>]
                                                check a whole log, and that it continues a head that was kept
-oncegate agency new <id>                       make a key pair and the agency's file`;
+oncegate agency new <id>                       make a key pair and the agency's file
+oncegate help                                  print this`;
 
 class UsageError extends Error {}
 
 /** Runs one command; resolves with the exit code: 0 done, 1 not, 2 misused. */
 export async function runCommand(argv: readonly string[], line: CommandLine): Promise<number> {
   const [name, ...rest] = argv;
-  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name ?? ''] : undefined;
+  if (name === undefined || name === 'help' || argv.some((word) => word === '--help' || word === '-h')) {
+    line.out(USAGE);
+    return name === undefined ? 2 : 0;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   try {
-    if (command === undefined) throw new UsageError(name === undefined ? 'which command?' : `there is no command ${name}`);
+    if (command === undefined) throw new UsageError(`there is no command ${name}`);
     return await command(rest, line);
   } catch (error) {
     if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {
-      line.error(`${(error as Error).message}\n\n${USAGE}`);
+      line.error(`${(error as Error).message}\nsee: oncegate --help`);
       return 2;
     }
     if (error instanceof ConfigurationError) {
@@ -98,12 +106,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         related: { type: 'string', multiple: true, default: [] },
         dossier: { type: 'string' },
         key: { type: 'string' },
+        'max-age': { type: 'string' },
         lang: { type: 'string', default: 'en' },
         json: { type: 'boolean', default: false },
       },
     });
     const [procedure, subject] = [required(positionals[0], 'the procedure'), required(positionals[1], 'the subject')];
     if (!['vi', 'en', 'fr'].includes(values.lang)) throw new UsageError('--lang is vi, en or fr');
+    const maxAge = values['max-age'];
+    if (maxAge !== undefined && !/^[0-9]{1,8}$/.test(maxAge)) throw new UsageError('--max-age takes seconds; 0 asks every registry anew');
     const agency = values.agency ?? agencyFor(procedure, line.environment);
     const related = Object.fromEntries(
       values.related.map((pair) => {
@@ -121,10 +132,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       officer: `${agency}-0001`,
       subject,
       ...(values.related.length > 0 ? { related } : {}),
+      ...(maxAge === undefined ? {} : { maxAgeSeconds: Number(maxAge) }),
     });
     line.out(
       values.json
-        ? JSON.stringify(reply, null, 2)
+        ? escapeUnseen(JSON.stringify(reply, null, 2))
         : printReply(reply, await gateway.procedure(token, procedure), values.lang as Language, line.colour),
     );
     return 0;
@@ -139,11 +151,23 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const file = required(positionals[0], 'the file with the reply, or - for standard input');
     const key = parseVerifierKey(readFileSync(values.key ?? join(line.environment.dataDirectory, 'log.vkey'), 'utf8'));
     // Strictly: of two equal members one reader takes the first and another the last.
-    const saved = parseStrictJson(file === '-' ? await readAll(line.stdin) : readFileSync(file)) as SavedReply;
+    const saved = parseStrictJson(file === '-' ? await readAll(line.stdin) : readFileSync(file)) as unknown;
+    const code = refusalCode(saved);
+    if (code !== undefined) throw new ClientError(`this is a refusal (${clean(code)}), not a reply`);
+    if (isBareReceipt(saved)) {
+      if (values.request !== undefined) throw new UsageError('--request goes with a whole reply: an entry alone has not the salt');
+      const { index, size, origin, time, agency } = verifyReceipt(saved, key);
+      line.out(
+        clean(`verified: entry ${index} of the log ${origin}, made for ${agency} at ${time}, under its signed head of ${size} entries`),
+      );
+      return 0;
+    }
     const request = values.request === undefined ? undefined : parseStrictJson(readFileSync(values.request));
-    const { index, size, origin, time, agency } = verifyReply(saved, key, request);
+    const { index, size, origin, time, agency } = verifyReply(saved as SavedReply, key, request);
     line.out(
-      `verified: this answer to ${agency} of ${time} is entry ${index} of the log ${origin}, under its signed head of ${size} entries`,
+      clean(
+        `verified: this answer to ${agency} of ${time} is entry ${index} of the log ${origin}, under its signed head of ${size} entries`,
+      ),
     );
     return 0;
   },
@@ -196,12 +220,48 @@ function required(value: string | undefined, what: string): string {
 
 /** Where the running gateway is: it wrote its address into the data directory. */
 function client({ environment }: CommandLine, agency: string, keyFile: string | undefined): Client {
-  const address = join(environment.dataDirectory, 'address');
-  const issuer = existsSync(address) ? readFileSync(address, 'utf8').trim() : environment.issuer;
-  const path = keyFile ?? agencyKeyPath(environment.dataDirectory, agency);
-  if (!existsSync(path))
-    throw new ClientError(`there is no private key of ${agency} at ${path}; name one with --key, or start the sandbox first: npm start`);
-  return new Client(issuer, agency, JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>);
+  const { dataDirectory } = environment;
+  const address = join(dataDirectory, 'address');
+  const running = existsSync(address);
+  const issuer = running ? readFileSync(address, 'utf8').trim() : environment.issuer;
+  const doubt = running
+    ? ''
+    : `no gateway runs on the data directory ${dataDirectory} (there is no ${address}), so ${issuer} was tried; ONCEGATE_DATA names another`;
+  const path = keyFile ?? agencyKeyPath(dataDirectory, agency);
+  if (!existsSync(path)) {
+    const message = `there is no private key of ${agency} at ${path}; name one with --key, or start the sandbox first: npm start`;
+    throw new ClientError(
+      running
+        ? message
+        : `${message}\n  no gateway runs on the data directory ${dataDirectory} (there is no ${address}); ONCEGATE_DATA names another`,
+    );
+  }
+  return new Client(issuer, agency, JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>, doubt);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The code of a problem document or of a refused token, saved in place of a reply. */
+function refusalCode(saved: unknown): string | undefined {
+  if (!isObject(saved) || 'prefill' in saved || 'entry' in saved) return undefined;
+  const { code, status, error } = saved;
+  if (typeof code === 'string' && typeof status === 'number') return code;
+  return typeof error === 'string' ? error : undefined;
+}
+
+/** What an auditor gets of `/v1/audit/entries/{index}`: an entry and its proof, without an answer. */
+function isBareReceipt(saved: unknown): boolean {
+  return isObject(saved) && !('prefill' in saved) && 'entry' in saved && 'checkpoint' in saved;
+}
+
+/** The same JSON with the characters escaped that a terminal would obey; the line ends are those of the indentation. */
+function escapeUnseen(json: string): string {
+  const spell = (unseen: string): string =>
+    unseen
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join('');
+  return json.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/gu, spell);
 }
 
 /** The sandbox agency that may ask for a procedure. */

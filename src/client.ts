@@ -6,6 +6,9 @@ import type { Prefill, Receipt, Text } from './domain.ts';
 /** Something a person should read as it is. */
 export class ClientError extends Error {}
 
+/** Text of others, made harmless for a terminal: a lying registry could otherwise forge lines, turn their order or clear the screen. */
+export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
+
 /** What the command line shows of a procedure. */
 export interface ProcedureView {
   readonly name: Text;
@@ -17,11 +20,14 @@ export class Client {
   readonly #issuer: string;
   readonly #agency: string;
   readonly #key: Record<string, string>;
+  readonly #doubt: string;
 
-  constructor(issuer: string, agency: string, key: Record<string, string>) {
+  /** `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. */
+  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '') {
     this.#issuer = issuer;
     this.#agency = agency;
     this.#key = key;
+    this.#doubt = doubt === '' ? '' : `\n  ${doubt}`;
   }
 
   /** An access token, by an assertion signed with the agency's key. */
@@ -64,17 +70,22 @@ export class Client {
     try {
       reply = await fetch(this.#issuer + path, { ...init, signal: AbortSignal.timeout(30_000) });
     } catch {
-      throw new ClientError(`no gateway answers at ${this.#issuer}; start one with: npm start`);
+      throw new ClientError(`no gateway answers at ${this.#issuer}; start one with: npm start${this.#doubt}`);
     }
-    const document = (await reply.json()) as Record<string, unknown>;
+    let document: Record<string, unknown>;
+    try {
+      document = (await reply.json()) as Record<string, unknown>;
+    } catch {
+      throw new ClientError(`what answers at ${this.#issuer} is not a gateway (${reply.status})${this.#doubt}`);
+    }
     if (reply.ok) return document;
     const errors = (document.errors as { pointer: string; detail: string }[] | undefined) ?? [];
     const title = document.title ?? document.error_description ?? document.error;
     throw new ClientError(
       [
-        `refused (${reply.status} ${document.code ?? document.error}): ${title}`,
-        ...errors.map((error) => `  ${error.pointer} ${error.detail}`),
-      ].join('\n'),
+        clean(`refused (${reply.status} ${document.code ?? document.error}): ${title}`),
+        ...errors.map((error) => clean(`  ${error.pointer} ${error.detail}`)),
+      ].join('\n') + (document.error === 'invalid_client' ? this.#doubt : ''),
     );
   }
 }

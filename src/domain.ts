@@ -55,6 +55,8 @@ export interface Role {
   readonly given: 'required' | 'optional' | 'never';
   readonly from: readonly Binding[];
   readonly confirm?: { readonly value: Pointer; readonly is: string };
+  /** Roles that must be somebody else. */
+  readonly not: readonly string[];
 }
 
 /** A JSON Pointer split into its members; `*` is every item of a list. */

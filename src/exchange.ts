@@ -8,7 +8,7 @@ import { authorise } from './stages/authorise.ts';
 import { underDeadline } from './stages/deadline.ts';
 import { plan } from './stages/plan.ts';
 import { ExchangeRecord, type RecordTools } from './stages/record.ts';
-import { type ResolveTools, resolve } from './stages/resolve.ts';
+import { type Open, type ResolveTools, resolve } from './stages/resolve.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools {
   readonly catalogue: Catalogue;
@@ -34,7 +34,7 @@ export async function exchange(
     const authorised = authorise(caller, request, tools.catalogue, tools.clock);
     const planned = plan(authorised);
     const milliseconds = tools.catalogue.gateway.deadlineMs - CLOSING_MS;
-    const open = () => record.open(authorised, planned);
+    const open: Open = (found) => record.open(authorised, planned, found);
     const resolved = await underDeadline(milliseconds, (signal) => resolve(authorised, planned, open, tools, signal), gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);

@@ -10,6 +10,9 @@ import { type Sandbox, startSandbox } from './sandbox/index.ts';
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */
 const DRAIN_MS = 15_000;
 
+// Whatever is written is for this process's owner alone.
+process.umask(0o077);
+
 const env = process.env;
 const host = env.HOST ?? '127.0.0.1';
 const port = Number(env.PORT ?? 8080);
@@ -36,6 +39,7 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
       await gateway.server.listen({ host, port });
     } catch (error) {
       await gateway.close();
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new Error(`port ${port} is taken: set PORT to another`);
       throw error;
     }
     const address = join(environment.dataDirectory, 'address');

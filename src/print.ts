@@ -1,7 +1,7 @@
 /** A reply as a person likes to read it in a terminal. */
 import { styleText } from 'node:util';
 import type { JsonValue } from './adapter.ts';
-import type { ProcedureView } from './client.ts';
+import { clean, type ProcedureView } from './client.ts';
 import { type Prefill, type Receipt, splitPointer, type Text } from './domain.ts';
 import { valuesAt } from './stages/values.ts';
 
@@ -18,6 +18,8 @@ const WORDS = {
     partly: 'thay một phần',
     ask: 'phải nộp',
     of: 'trên',
+    onlyIf: 'chỉ khi',
+    note: 'ghi chú',
   },
   en: {
     dossier: 'Dossier',
@@ -29,6 +31,8 @@ const WORDS = {
     partly: 'partly replaced',
     ask: 'to be handed in',
     of: 'of',
+    onlyIf: 'only if',
+    note: 'note',
   },
   fr: {
     dossier: 'Dossier',
@@ -40,16 +44,72 @@ const WORDS = {
     partly: 'remplacée en partie',
     ask: 'à fournir',
     of: 'sur',
+    onlyIf: 'seulement si',
+    note: 'note',
   },
 } as const;
 
+/** What the stable words of a reply mean: why a field is empty, why a paper is asked for, what to notice. */
+export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string }>>> = {
+  // why a field has no value
+  'no-source': { vi: 'chưa kết nối cơ sở dữ liệu nào có thông tin này', en: 'no connected registry holds it' },
+  'declarant-only': { vi: 'chỉ người khai mới biết', en: 'only the declarant can say it' },
+  'no-register-prevails': {
+    vi: 'các cơ sở dữ liệu không thống nhất và không có quy định lấy theo bên nào',
+    en: 'the registries disagree and no law says which prevails',
+  },
+  'key-unavailable': {
+    vi: 'chưa có dữ liệu cho biết phải tra cứu theo số nào',
+    en: 'the record that would have named whom or what to look up did not come',
+  },
+  unreachable: { vi: 'không kết nối được cơ sở dữ liệu', en: 'the registry could not be reached' },
+  timeout: { vi: 'cơ sở dữ liệu không trả lời kịp thời', en: 'the registry did not answer in time' },
+  refused: { vi: 'cơ sở dữ liệu từ chối trả lời', en: 'the registry refused to answer' },
+  error: { vi: 'cơ sở dữ liệu báo lỗi', en: 'the registry reported an error' },
+  malformed: { vi: 'câu trả lời của cơ sở dữ liệu không đúng định dạng', en: 'the registry’s answer could not be used' },
+  'wrong-subject': { vi: 'cơ sở dữ liệu trả lời về người khác', en: 'the registry answered about somebody else' },
+  ask: { vi: 'người khai phải ghi', en: 'to be asked of the declarant' },
+  'not-found': { vi: 'không có trong cơ sở dữ liệu', en: 'the registry has it not' },
+  // why a paper is asked for
+  declaration: { vi: 'là tờ khai', en: 'it is the declaration itself' },
+  'original-required': { vi: 'phải nộp bản gốc', en: 'the original is required' },
+  'no-database-replaces-it': { vi: 'không có cơ sở dữ liệu nào thay thế', en: 'no database replaces it' },
+  'legal-basis-not-in-force': { vi: 'căn cứ pháp lý không có hiệu lực', en: 'the law that would replace it is not in force' },
+  'to-be-compared': { vi: 'cán bộ phải đối chiếu với hồ sơ này', en: 'an officer has to see that the data is of this case' },
+  // both
+  unavailable: { vi: 'hiện không lấy được dữ liệu', en: 'the data cannot be had now' },
+  conflict: { vi: 'các cơ sở dữ liệu không thống nhất', en: 'the registries disagree' },
+  'several-values': { vi: 'có nhiều giá trị, chưa rõ giá trị nào', en: 'there are several, and nothing says which' },
+  'role-not-given': {
+    vi: 'yêu cầu chưa nêu người hoặc giấy chứng nhận liên quan',
+    en: 'the request does not name the person or certificate it is about',
+  },
+  'no-record': { vi: 'cơ sở dữ liệu không có bản ghi', en: 'the registry has no record' },
+  'not-recorded': { vi: 'bản ghi không có thông tin này', en: 'the record does not say it' },
+  'not-confirmed': {
+    vi: 'bản ghi không xác nhận mối liên hệ với người này',
+    en: 'the record does not confirm that it concerns this person',
+  },
+  'number-cancelled': { vi: 'số định danh đã bị hủy', en: 'the personal number was cancelled' },
+  'not-authorised': { vi: 'cơ quan không được phép sử dụng', en: 'the agency may not use it' },
+  // what to notice
+  'person-deceased': { vi: 'người này đã chết', en: 'the person has died' },
+};
+
+/** Every string of a document made harmless. */
+const cleaned = <T>(document: T): T =>
+  JSON.parse(JSON.stringify(document), (_member, value: unknown) => (typeof value === 'string' ? clean(value) : value)) as T;
+
 export function printReply(
-  { prefill, receipt }: { prefill: Prefill; receipt: Receipt },
-  procedure: ProcedureView,
+  reply: { prefill: Prefill; receipt: Receipt },
+  view: ProcedureView,
   language: Language,
   colour: boolean,
 ): string {
+  const [prefill, procedure] = [cleaned(reply.prefill), cleaned(view)];
   const words = WORDS[language];
+  const why = (code: string): string =>
+    (Object.hasOwn(REASONS, code) ? REASONS[code]?.[language === 'vi' ? 'vi' : 'en'] : undefined) ?? code;
   const say = (text: Text): string => text[language] ?? text.en;
   const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
     colour ? styleText(style, text, { validateStream: false }) : text;
@@ -78,18 +138,21 @@ export function printReply(
       .join(' · ');
     const shown =
       value === undefined
-        ? paint('dim', `— ${result.reason ?? result.status}`)
+        ? paint('dim', `— ${why(result.reason ?? result.status)}`)
         : paint(result.status === 'conflict' ? 'yellow' : 'green', show(value));
     lines.push(`  ${label}  ${shown}${origin === '' || value === undefined ? '' : paint('dim', `  (${origin})`)}`);
   }
   lines.push('', paint('bold', `${words.papers} (${summary.replaced} ${words.of} ${summary.components} ${words.replaced})`));
-  for (const { verdict, name, legalBasis, by, reason } of prefill.components) {
+  for (const { verdict, name, legalBasis, by, reason, condition, note } of prefill.components) {
     const mark = paint(verdict === 'replaced' ? 'green' : 'yellow', verdict === 'replaced' ? '✔' : verdict === 'partly' ? '◐' : '○');
     const because =
       verdict === 'ask'
-        ? `${words.ask}: ${reason}`
-        : `${words[verdict]}: ${(by ?? []).join(', ')} — ${legalBasis}${reason === undefined ? '' : ` (${reason})`}`;
-    lines.push(`  ${mark} ${say(name)}`, paint('dim', `      ${because}`));
+        ? `${words.ask}: ${why(reason ?? '')}`
+        : `${words[verdict]}: ${(by ?? []).join(', ')} — ${legalBasis}${reason === undefined ? '' : ` (${why(reason)})`}`;
+    lines.push(`  ${mark} ${say(name)}`);
+    if (condition !== undefined) lines.push(paint('dim', `      ${words.onlyIf}: ${say(condition)}`));
+    lines.push(paint('dim', `      ${because}`));
+    if (note !== undefined) lines.push(paint('dim', `      ${words.note}: ${say(note)}`));
   }
   for (const conflict of prefill.conflicts) {
     lines.push('', paint('yellow', `${words.conflicts}: ${labels.get(conflict.field) ?? conflict.field}`));
@@ -97,9 +160,10 @@ export function printReply(
       lines.push(`      ${source}: ${show(value)}${source === conflict.chosen ? ` ← ${conflict.rule} (${conflict.legalBasis})` : ''}`);
   }
   for (const notice of prefill.notices)
-    lines.push('', paint('yellow', `${words.notices}: ${notice.code} (${notice.role}, ${notice.source})`));
-  const [origin, size] = receipt.checkpoint.split('\n');
-  lines.push('', `${words.receipt} #${receipt.index} · ${origin} · ${size} · ${String(receipt.entry.replyDigest ?? '')}`, '');
+    lines.push('', paint('yellow', `${words.notices}: ${why(notice.code)} (${notice.role}, ${notice.source})`));
+  const { index, entry, checkpoint } = reply.receipt;
+  const [origin = '', size = ''] = checkpoint.split('\n').map(clean);
+  lines.push('', `${words.receipt} #${index} · ${origin} · ${size} · ${clean(String(entry.replyDigest ?? ''))}`, '');
   return lines.join('\n');
 }
 

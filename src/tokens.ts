@@ -30,12 +30,21 @@ export interface TokenClaims {
 /** A token request that is refused, with its code of RFC 6749 §5.2. Says nothing about which agencies there are. */
 export class TokenRefusal extends Error {
   readonly code: 'invalid_request' | 'invalid_client' | 'unsupported_grant_type' | 'invalid_scope';
+  /** What is wrong, for the operator alone. */
+  readonly reason: string | undefined;
 
-  constructor(code: TokenRefusal['code'], description: string) {
+  constructor(code: TokenRefusal['code'], description: string, reason?: string) {
     super(description);
     this.code = code;
+    this.reason = reason;
   }
 }
+
+/** Why an assertion proves nothing, for the operator alone. */
+class Unproven extends Error {}
+
+/** One refusal for every reason: it says nothing about which agencies and keys there are. */
+const refused = (reason: string): TokenRefusal => new TokenRefusal('invalid_client', 'the client assertion is not valid', reason);
 
 export class Tokens {
   readonly #settings: TokenSettings;
@@ -57,37 +66,44 @@ export class Tokens {
 
   /** The agency that an assertion proves. Throws `TokenRefusal`. */
   async authenticateClient(assertion: string, tokenEndpoint: string): Promise<Agency> {
-    const refusal = new TokenRefusal('invalid_client', 'the client assertion is not valid');
-    if (assertion.length > MAX_TOKEN_LENGTH || !COMPACT.test(assertion)) throw refusal;
-    const { clock, issuer } = this.#settings;
-    const now = new Date(clock());
     try {
-      const agency = this.#settings.agencies.get(String(decodeJwt(assertion).iss));
-      const { kid, alg } = decodeProtectedHeader(assertion);
-      const keys = agency === undefined || agency.keys === 'sandbox' ? [] : agency.keys;
-      const key = keys.find((one) => one.kid === kid && one.alg === alg && inForce({ validFrom: '0000', ...one }, dayInVietnam(clock())));
-      if (agency === undefined || key === undefined) throw refusal;
-      const { payload } = await jwtVerify(assertion, await this.#import(key), {
-        algorithms: ASSERTION_ALGORITHMS,
-        issuer: agency.id,
-        subject: agency.id,
-        audience: [issuer, tokenEndpoint],
-        requiredClaims: ['exp', 'iat', 'jti'],
-        maxTokenAge: ASSERTION_LIFETIME_SECONDS,
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: now,
-      });
-      const seconds = Math.floor(clock() / 1000);
-      if ((payload.exp ?? 0) > seconds + 2 * ASSERTION_LIFETIME_SECONDS || typeof payload.jti !== 'string' || payload.jti.length > 200)
-        throw refusal;
-      // Whoever else an assertion is addressed to could use it here in the agency's name.
-      if ([payload.aud].flat().length !== 1) throw refusal;
-      this.#useOnce(`${agency.id} ${payload.jti}`, payload.exp ?? 0, seconds, refusal);
-      return agency;
+      return await this.#provenAgency(assertion, tokenEndpoint);
     } catch (error) {
-      if (error instanceof TokenRefusal || error instanceof errors.JOSEError || error instanceof TypeError) throw refusal;
+      if (error instanceof Unproven) throw refused(error.message);
+      if (error instanceof errors.JOSEError) throw refused([error.code, (error as { claim?: string }).claim].filter(Boolean).join(' '));
+      if (error instanceof TypeError) throw refused('not a token');
       throw error;
     }
+  }
+
+  async #provenAgency(assertion: string, tokenEndpoint: string): Promise<Agency> {
+    const { clock, issuer } = this.#settings;
+    if (assertion.length > MAX_TOKEN_LENGTH || !COMPACT.test(assertion)) throw new Unproven('not a compact token');
+    const agency = this.#settings.agencies.get(String(decodeJwt(assertion).iss));
+    if (agency === undefined) throw new Unproven('no such agency');
+    const { kid, alg } = decodeProtectedHeader(assertion);
+    const today = dayInVietnam(clock());
+    const keys = agency.keys === 'sandbox' ? [] : agency.keys;
+    const key = keys.find((one) => one.kid === kid && one.alg === alg && inForce({ validFrom: '0000', ...one }, today));
+    if (key === undefined) throw new Unproven('no such key, or not in force');
+    const { payload } = await jwtVerify(assertion, await this.#import(key), {
+      algorithms: ASSERTION_ALGORITHMS,
+      issuer: agency.id,
+      subject: agency.id,
+      audience: [issuer, tokenEndpoint],
+      requiredClaims: ['exp', 'iat', 'jti'],
+      maxTokenAge: ASSERTION_LIFETIME_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(clock()),
+    });
+    const seconds = Math.floor(clock() / 1000);
+    const { exp = 0, jti, aud } = payload;
+    if (exp > seconds + 2 * ASSERTION_LIFETIME_SECONDS) throw new Unproven('lives too long');
+    if (typeof jti !== 'string' || jti === '' || jti.length > 200) throw new Unproven('jti');
+    // Whoever else an assertion is addressed to could use it here in the agency's name.
+    if ([aud].flat().length !== 1) throw new Unproven('more than one audience');
+    this.#useOnce(`${agency.id} ${jti}`, exp, seconds);
+    return agency;
   }
 
   /** A new access token for the scopes asked, all of which the agency must have; without `scope`, for all it has. */
@@ -146,12 +162,12 @@ export class Tokens {
     return imported;
   }
 
-  #useOnce(name: string, expires: number, now: number, refusal: TokenRefusal): void {
+  #useOnce(name: string, expires: number, now: number): void {
     for (const [other, until] of this.#used) {
       if (until + CLOCK_TOLERANCE_SECONDS >= now) break;
       this.#used.delete(other);
     }
-    if (this.#used.has(name)) throw refusal;
+    if (this.#used.has(name)) throw new Unproven('used before');
     this.#used.set(name, expires);
   }
 }

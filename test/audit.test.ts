@@ -13,9 +13,9 @@ import type { AuditEntry } from '../src/audit/entry.ts';
 import { AuditLog, LogUnavailable } from '../src/audit/log.ts';
 import { openSqliteSearch } from '../src/audit/search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
-import { type Batch, LogMoved, type LogStore } from '../src/audit/store.ts';
+import { type Batch, LogBroken, LogMoved, type LogStore } from '../src/audit/store.ts';
 import { EMPTY_ROOT, inclusionPath, leafHash, NEWEST, rangeRoot, rootFromPath, TreeEdge, tileReader } from '../src/audit/tree.ts';
-import { checkLog, LogBroken } from '../src/audit/whole.ts';
+import { checkLog } from '../src/audit/whole.ts';
 import type { Receipt } from '../src/domain.ts';
 import { SANDBOX_SOURCES, startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
@@ -268,8 +268,8 @@ t.test('keys and notes are those of C2SP: vectors of Go’s checksum database', 
     ['another spelling of the same signature', CHECKPOINT.replace('owM=', 'owN='), /bears no signature of/],
     ['the signature of another name', CHECKPOINT.replace('— sum.golang.org', '— sum.golang.com'), /bears no signature of/],
     ['the signature of another key of that name', CHECKPOINT.replace('Az3grq', 'Az3gsq'), /bears no signature of/],
-    ['a hyphen for the dash', CHECKPOINT.replace('—', '-'), /bears no signature of/],
-    ['no signature', CHECKPOINT.slice(0, CHECKPOINT.indexOf('—')), /bears no signature of/],
+    ['a hyphen for the dash', CHECKPOINT.replace('—', '-'), /a line that is no signature/],
+    ['no signature', CHECKPOINT.slice(0, CHECKPOINT.indexOf('—')), /a line that is no signature/],
     ['no empty line', CHECKPOINT.replace('\n\n', '\n'), /not a signed note/],
     ['no newline at the end', CHECKPOINT.slice(0, -1), /not a signed note/],
     ['nothing', '', /not a signed note/],
@@ -1046,7 +1046,7 @@ t.test('what auditors search', async (t) => {
     ['from and to', { from: at(1), to: at(2) }, ['1 intent', '1 outcome']],
     ['from a whole second, before what happened within it', { from: '2026-11-22T20:10:03Z' }, ['3 intent', '3 outcome', '4 refusal']],
     ['to a whole second, before what happened within it', { to: '2026-11-22T20:10:01Z' }, ['0 intent', '0 outcome']],
-    ['a time of more digits than the log’s', { from: '2026-11-22T20:10:03.123000Z' }, ['3 intent', '3 outcome', '4 refusal']],
+    ['a time of as many digits as the log’s', { from: '2026-11-22T20:10:03.123Z' }, ['3 intent', '3 outcome', '4 refusal']],
     ['a leap second is a time like another', { from: '2026-12-31T23:59:60Z' }, []],
   ];
   for (const [rule, query, entries] of ROWS) t.strictSame(await found(query), entries, rule);
@@ -1354,4 +1354,41 @@ t.test('a whole log: who changes, drops, moves or cuts off an entry is found, an
     await t.rejects(checkLog(other, key, seen), /first 600 entries do not lead to the head/);
     await other.close();
   });
+});
+
+t.test('a log that was changed beneath a running gateway is not continued', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const key = parseVerifierKey(formatVerifierKey('whole/log', publicKey));
+  const settings = { origin: 'whole/log', sign: checkpointSigner('whole/log', privateKey), key };
+  const line = (id: string): AuditEntry => ({ v: 1, time: 't', kind: 'outcome', id, agency: 'a', client: 'c', config: 'd' });
+  const path = join(t.testdir(), 'log.db');
+  const store = openSqliteLog(path);
+  t.teardown(() => store.close());
+  const log = await AuditLog.open({ ...settings, store });
+  for (const id of ['1', '2', '3', '4']) await log.append(line(id), { receipt: true });
+  const db = new DatabaseSync(path);
+  t.teardown(() => db.close());
+
+  db.exec(`UPDATE entries SET body = replace(body, '"id":"2"', '"id":"x"') WHERE idx = 1`);
+  await t.rejects(log.entry(1), /entry 1 is not the one that was signed/, 'a changed entry is not shown with a proof');
+  const search = openSqliteSearch(join(t.testdir({ search: {} }), 'search', 'search.db'), store);
+  await t.rejects(search.search({ limit: 9 }), /entry 1 is not the one/, 'nor found as if it were');
+  await search.close();
+
+  db.exec('DELETE FROM entries WHERE idx >= 2; UPDATE head SET size = 2, checkpoint = NULL');
+  await t.rejects(log.append(line('5'), { receipt: true }), /could not be written/, 'nor is a log that was cut off continued');
+  t.equal(await log.probe(), false);
+  await t.rejects(AuditLog.open({ ...settings, store }), /bears no signed checkpoint/, 'nor opened again');
+});
+
+t.test('a log that holds anything bears a signature, even of intents alone', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const key = parseVerifierKey(formatVerifierKey('whole/log', publicKey));
+  const store = openSqliteLog(join(t.testdir(), 'log.db'));
+  t.teardown(() => store.close());
+  const settings = { store, origin: 'whole/log', sign: checkpointSigner('whole/log', privateKey), key };
+  const log = await AuditLog.open(settings);
+  await log.append({ v: 1, time: 't', kind: 'intent', id: '1', agency: 'a', client: 'c', config: 'd' }, { receipt: false });
+  t.match(openCheckpoint((await store.head()).checkpoint ?? '', key), { size: 1 });
+  await t.resolves(AuditLog.open(settings));
 });

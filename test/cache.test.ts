@@ -1,7 +1,7 @@
 /** The cache: one contract for every kind of it, records that only their key opens, and answers that are never older than allowed. */
 
 import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -399,14 +399,10 @@ interface Started {
   prefill(procedure: string, more?: { subject?: string; related?: object; maxAgeSeconds?: number }): Promise<Prefill>;
 }
 
-/** A gateway; `like` has the same keys, as two processes of one operator have. */
+/** A gateway; `like` is another process on the same data directory. */
 async function start(t: Test, options: { cacheBytes?: number; redisUrl?: string; like?: Started } = {}): Promise<Started> {
-  const dataDirectory = temporaryDirectory();
-  t.teardown(() => rmSync(dataDirectory, { recursive: true }));
-  if (options.like !== undefined) {
-    mkdirSync(join(dataDirectory, 'agencies'));
-    for (const file of ['keys.json', 'agencies/X01.1.jwk.json']) cpSync(join(options.like.dataDirectory, file), join(dataDirectory, file));
-  }
+  const dataDirectory = options.like?.dataDirectory ?? temporaryDirectory();
+  if (options.like === undefined) t.teardown(() => rmSync(dataDirectory, { recursive: true }));
   const clock = { now: NOW };
   const lines: string[] = [];
   const gateway = await createGateway({

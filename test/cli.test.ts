@@ -6,6 +6,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
+import type { Prefill } from '../src/domain.ts';
+import { printReply, REASONS } from '../src/print.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { editedConfig, temporaryDirectory } from './support/gateway.ts';
 
@@ -91,7 +93,9 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
       'ZZ 00000017',
       'annex I, row 735',
       'annex I, row 737',
-      'no-database-replaces-it',
+      'no database replaces it',
+      'only if: Registering at a dwelling of one’s own',
+      '— only the declarant can say it',
       '2 of 6',
     ])
       t.match(out, text);
@@ -101,6 +105,8 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     const { out } = await run([...PREFILL, '--lang', 'vi'], env);
     t.match(out, 'Đăng ký thường trú');
     t.match(out, 'thay bằng dữ liệu');
+    t.match(out, 'chỉ khi: Đăng ký vào chỗ ở thuộc quyền sở hữu của mình');
+    t.match(out, 'không có cơ sở dữ liệu nào thay thế');
   });
 
   await t.test('--json can be verified, from a file and from standard input, with the public key alone', async (t) => {
@@ -122,6 +128,29 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     });
   });
 
+  await t.test('--max-age 0 asks every registry anew', async (t) => {
+    t.match((await run(PREFILL, env)).out, / · cached · /);
+    const { code, out } = await run([...PREFILL, '--max-age', '0'], env);
+    t.equal(code, 0);
+    t.match(out, / · live · /);
+    t.notMatch(out, / · cached · /);
+  });
+
+  await t.test('verify takes an auditor’s entry too, and says of a refusal that it is one', async (t) => {
+    const headers = { authorization: `Bearer ${(await run(['token', 'X09.1', '--scope', 'audit'], env)).out.trim()}` };
+    const read = async (index: number): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${env.PORT}/v1/audit/entries/${index}`, { headers })).text();
+    const receipt = await read(1);
+    t.match(await run(['verify', '-'], env, receipt), {
+      code: 0,
+      out: /^verified: entry 1 of the log oncegate\.example\/log, made for X01\.1 at \S+, under its signed head of \d+ entries\n$/,
+    });
+    t.match(await run(['verify', '-'], env, receipt.replace('"X01.1"', '"X02.1"')), { code: 1, error: /was changed/ });
+    t.match(await run(['verify', '-', '--request', 'package.json'], env, receipt), { code: 2, error: /whole reply/ });
+    t.match(await run(['verify', '-'], env, await read(99_999)), { code: 1, error: 'this is a refusal (unknown-entry), not a reply\n' });
+    t.match(await run(['verify', '-'], env, '{"error":"invalid_client"}'), { code: 1, error: /a refusal \(invalid_client\)/ });
+  });
+
   await t.test('token prints the token alone', async (t) => {
     const { out } = await run(['token', 'X09.1', '--scope', 'audit'], env);
     t.match(out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
@@ -139,7 +168,11 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     t.equal(await stop(child), 0);
     t.match(said(), '"msg":"stopped"');
     t.notOk(existsSync(join(data, 'address')));
-    t.match(await run(PREFILL, env), { code: 1, error: /no gateway answers at .*npm start/ });
+    const { code, error } = await run(PREFILL, env);
+    t.equal(code, 1);
+    t.match(error, /no gateway answers at .*npm start/);
+    t.ok(error.includes(`no gateway runs on the data directory ${data} `), error);
+    t.ok(error.includes(`so http://127.0.0.1:${env.PORT} was tried`), error);
   });
 
   await t.test('the whole log verifies, also against a head that was kept', async (t) => {
@@ -152,9 +185,14 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
   });
 });
 
-t.test('misuse is told with the usage and exit code 2', async (t) => {
+t.test('help prints the usage', async (t) => {
+  for (const args of [['help'], ['--help'], ['-h'], ['prefill', '--help']])
+    t.match(await run(args, {}), { code: 0, out: /^oncegate serve[\s\S]*--max-age/, error: '' }, args.join(' '));
+  t.match(await run([], {}), { code: 2, out: /^oncegate serve/, error: '' }, 'so does no command, which does nothing');
+});
+
+t.test('misuse is told in a line that leads to the help, with exit code 2', async (t) => {
   for (const args of [
-    [],
     ['nonsense'],
     ['prefill'],
     ['prefill', '1.004222'],
@@ -162,9 +200,75 @@ t.test('misuse is told with the usage and exit code 2', async (t) => {
     ['agency', 'new', 'lower'],
     [...PREFILL, '--lang', 'xx'],
     [...PREFILL, '--related', 'x'],
+    [...PREFILL, '--max-age', 'x'],
+    ['constructor'],
   ]) {
-    t.match(await run(args, {}), { code: 2, error: /oncegate serve/ }, args.join(' '));
+    t.match(await run(args, {}), { code: 2, out: '', error: /^.+\nsee: oncegate --help\n$/ }, args.join(' '));
   }
+});
+
+t.test('what a registry says cannot forge a line of the dossier or command the terminal', (t) => {
+  const name = { vi: 'Tên', en: 'Name' };
+  const says = 'A\n  ✔ Forged\u001b[2J\u009b2J\u202eB\u2028C\u2066D\u{e0041}E';
+  const shown = 'A�  ✔ Forged�[2J�2J�B�C�D�E';
+  const prefill: Prefill = {
+    id: '',
+    salt: '',
+    procedure: '1.004222',
+    dossier: 'X01.1-261122-0001',
+    issuedAt: '',
+    form: { name: says, person: { fullName: says, personalId: says } },
+    fields: {
+      '/name': { status: 'filled', source: 'land', freshness: 'live', recordedAt: '2026\u001b[2J', confirmedBy: [says] },
+      '/person': { status: 'filled', source: says },
+      '/asked': { status: 'ask', reason: 'several-values' },
+      '/new': { status: 'ask', reason: 'a-new\u001bcode' },
+      '/away': { status: 'unavailable' },
+    },
+    components: [
+      { id: 'a', name, verdict: 'ask', reason: 'original-required', condition: { vi: says, en: says }, note: { vi: says, en: says } },
+      { id: 'b', name, verdict: 'partly', by: [says], legalBasis: says, reason: 'to-be-compared' },
+    ],
+    conflicts: [{ field: '/name', difference: 'different', values: [{ source: 'land', value: [says] }] }],
+    notices: [{ code: 'person-deceased', role: 'subject', source: says }],
+    summary: { fields: 5, filled: 2, components: 2, replaced: 0 },
+  };
+  const procedure = { name, form: { name }, fields: Object.keys(prefill.fields).map((at) => ({ at, name })) };
+  const receipt = { entry: { replyDigest: says }, index: 1, proof: [], checkpoint: 'log\u001b\n2\n' };
+  const english = printReply({ prefill, receipt }, procedure, 'en', false);
+  t.notMatch(english, /(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/u);
+  t.notMatch(english, /^ *✔ Forged/m);
+  for (const text of [
+    `Name  ${shown}  (land · live · 2026�[2J · = ${shown})`,
+    `Name  ${shown} ${shown}  (${shown})`,
+    '— there are several, and nothing says which',
+    '— a-new�code',
+    '— the data cannot be had now',
+    `only if: ${shown}`,
+    'to be handed in: the original is required',
+    `note: ${shown}`,
+    `partly replaced: ${shown} — ${shown} (an officer has to see that the data is of this case)`,
+    `land: ${shown}`,
+    `Notice: the person has died (subject, ${shown})`,
+    `Receipt #1 · log� · 2 · ${shown}`,
+  ])
+    t.ok(english.includes(text), text);
+  t.match(printReply({ prefill, receipt }, procedure, 'vi', false), 'phải nộp: phải nộp bản gốc');
+  t.match(printReply({ prefill, receipt }, procedure, 'fr', false), 'à fournir: the original is required', 'French falls back to English');
+  t.end();
+});
+
+t.test('every reason that the interface lists has its words, in both languages', (t) => {
+  for (const schema of ['field-result', 'component-result']) {
+    const { properties } = JSON.parse(readFileSync(`schemas/api/${schema}.json`, 'utf8')) as {
+      properties: { reason: { description: string } };
+    };
+    const codes = [...properties.reason.description.matchAll(/`([a-z-]+)`/g)].map((match) => match[1] ?? '');
+    t.ok(codes.length > 10);
+    for (const code of codes)
+      for (const words of [REASONS[code]?.vi, REASONS[code]?.en]) t.ok(words !== undefined && words !== '', `${code}: ${words}`);
+  }
+  t.end();
 });
 
 t.test('a broken configuration stops the start with the list of its faults', async (t) => {
@@ -192,11 +296,12 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
     address: `env:${id.replaceAll('-', '_').toUpperCase()}_URL`,
     credential: `env:${id.replaceAll('-', '_').toUpperCase()}_KEY`,
   });
-  const config = editedConfig(
-    Object.fromEntries(
+  const config = editedConfig({
+    'gateway.yaml': (file) => ({ ...file, logOrigin: 'log.example.vn/oncegate' }),
+    ...Object.fromEntries(
       (['population', 'civil-registry', 'land', 'birth-notices'] as const).map((id) => [`sources/${id}.yaml`, source(id)]),
     ),
-  );
+  });
   t.teardown(async () => {
     await sandbox.close();
     for (const directory of [config, data]) rmSync(directory, { recursive: true });

@@ -73,8 +73,9 @@ t.test('the cause of a fault is kept for the operator', async (t) => {
   t.type((came as SourceError).cause, TypeError);
 });
 
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+
 async function openLog(directory: string) {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const store = openSqliteLog(join(directory, 'log.db'));
   const origin = 'test/log';
   const log = await AuditLog.open({

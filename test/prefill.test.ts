@@ -206,6 +206,13 @@ const ROWS: readonly Row[] = [
     papers: { 'identity-document': 'replaced', 'marital-status-certificate': 'replaced', 'residence-proof': 'replaced' },
   },
   {
+    name: 'that somebody has died is told to whoever is told of him',
+    procedure: '1.004873',
+    subject: '003155000061',
+    related: { requester: '003052000062' },
+    notices: ['person-deceased requester'],
+  },
+  {
     name: 'marriage: the rank is proposed only where all earlier books are digitised',
     procedure: '1.000894',
     subject: '003172000201',
@@ -240,7 +247,8 @@ const ROWS: readonly Row[] = [
     procedure: '1.004873',
     subject: '003155000061',
     form: { '/subject/maritalStatus': 'widowed' },
-    notices: ['person-deceased formerSpouse'],
+    papers: { 'earlier-marriage': 'replaced' },
+    notices: [],
   },
   {
     name: 'marital status: the divorced one needs no judgment',

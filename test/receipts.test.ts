@@ -216,7 +216,7 @@ t.test('whatever was changed, the verifier says what does not hold', async (t) =
     ['the root of the checkpoint', edit(root.toString('base64'), Buffer.alloc(32).toString('base64')), WRONG],
     ['the origin of the checkpoint', edit(key.name, 'elsewhere.test/log'), WRONG],
     ['the signature of the checkpoint', edit(/.{8}\n$/, 'AAAAAAA=\n'), WRONG],
-    ['no signature on the checkpoint', edit(/— .*\n/, ''), UNSIGNED],
+    ['no signature on the checkpoint', edit(/— .*\n/, ''), /bears no signature|is not a signed note|no signature/],
     ['a signature under another name', edit(/— \S+/, '— elsewhere.test/log'), UNSIGNED],
     [
       'a checkpoint of another key of that name',

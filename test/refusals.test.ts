@@ -249,6 +249,24 @@ await table('every way of being refused', [
     onRecord('procedure-not-granted', { procedure: '1.012768' }),
   ],
   [
+    'an officer of another agency',
+    prefill({ ...GOOD, officer: 'X09.1-0001' }),
+    'invalid-request',
+    { ...onRecord('invalid-request', { officer: 'X09.1-0001' }), pointers: ['/officer'] },
+  ],
+  [
+    'an officer of an agency whose identifier begins alike',
+    prefill({ ...GOOD, officer: 'X01.10-0001' }),
+    'invalid-request',
+    { ...onRecord('invalid-request', { officer: 'X01.10-0001' }), pointers: ['/officer'] },
+  ],
+  [
+    'somebody who marries himself',
+    prefill({ ...GOOD, procedure: '1.000894', related: { husband: NUMBER } }),
+    'invalid-request',
+    { ...onRecord('invalid-request', { procedure: '1.000894' }), pointers: ['/related/husband'] },
+  ],
+  [
     'the day before the grant, in Viet Nam',
     prefill(GOOD, bearer(earlyToken)),
     'grant-not-in-force',
@@ -546,6 +564,25 @@ await table('bodies that do not fit the schema', [
 
 await table('what auditors may not ask', [
   ['no reason', search({ subject: NUMBER }), 'invalid-request', { pointers: ['/reason'] }],
+  [
+    'a person by number in the reason, however it is spelled',
+    search({ reason: 'about 003-099-000 017' }),
+    'invalid-request',
+    { pointers: ['/reason'] },
+  ],
+  ['a person by number in wide digits', search({ reason: 'about ００３０９９０００' }), 'invalid-request', { pointers: ['/reason'] }],
+  [
+    'a time with another separator',
+    search({ reason: 'testing', from: '2016-12-31\u202823:59:59Z' }),
+    'invalid-request',
+    { pointers: ['/from'] },
+  ],
+  [
+    'a person by number in a time',
+    search({ reason: 'testing', from: '2016-12-31T23:59:59.003099000017Z' }),
+    'invalid-request',
+    { pointers: ['/from'] },
+  ],
   ['an empty reason', search({ reason: '' }), 'invalid-request', { pointers: ['/reason'] }],
   ['a person by name', search({ reason: 'Complaint', subject: NAME }), 'invalid-request', { pointers: ['/subject'] }],
   ['a person by pseudonym', search({ reason: 'Complaint', subjects: 'x' }), 'invalid-request', { pointers: ['/subjects'] }],
@@ -772,7 +809,8 @@ await t.test('an answer holds only what was asked for and granted', async (t) =>
   ] as const) {
     await t.test(rule, async (t) => {
       const { length } = await main.entries();
-      const cut = await fill(main, { ...GOOD, procedure: '1.012768', maxAgeSeconds: 0, ...request }, landToken);
+      const land = { ...GOOD, procedure: '1.012768', officer: 'X02.1-0042', maxAgeSeconds: 0 };
+      const cut = await fill(main, { ...land, ...request }, landToken);
       t.match(cut.fields['/user/contact/phone'], { status: 'not-authorised' });
       t.notOk(cut.raw.includes(phone), 'the telephone number is nowhere in the reply');
       t.notOk(cut.raw.includes(email), 'nor is the e-mail address');
@@ -855,4 +893,15 @@ await t.test('docs/problems.md says what the code says', async (t) => {
     documented('Why a field').filter(([, status]) => !statuses.includes(status)),
     [],
   );
+});
+
+await t.test('a caller who sends many and reads none is cut', async (t) => {
+  const many = Buffer.concat(Array.from({ length: 200 }, () => http('GET', '/healthz')));
+  const socket = connect(main.port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write(many);
+  await new Promise((resolve) => socket.once('close', resolve).resume());
+  t.ok(socket.destroyed);
+  t.equal((await fetch(`${main.address}/healthz`)).status, 200, 'and others are served');
 });

@@ -63,10 +63,12 @@ export function openCheckpoint(note: string, key: VerifierKey): Checkpoint {
   const end = note.indexOf('\n\n');
   if (end < 0 || !note.endsWith('\n')) throw new Error('the checkpoint is not a signed note');
   const body = note.slice(0, end + 1);
-  const signed = note
+  const lines = note
     .slice(end + 2, -1)
     .split('\n')
-    .map((line) => /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line))
+    .map((line) => /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line));
+  if (lines.includes(null)) throw new Error('the checkpoint holds a line that is no signature');
+  const signed = lines
     .filter((match) => match?.[1] === key.name)
     .map((match) => fromBase64(match?.[2] ?? ''))
     .find((bytes) => bytes?.subarray(0, 4).equals(key.id));

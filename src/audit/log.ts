@@ -4,8 +4,19 @@ import type { Receipt } from '../domain.ts';
 import { canonicalJson } from './canonical.ts';
 import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
-import { LogMoved, type LogStore } from './store.ts';
-import { HASH_BYTES, inclusionPath, leafHash, NEWEST, rangeRoot, TILE_HEIGHT, TILE_WIDTH, TreeEdge, tileReader } from './tree.ts';
+import { LogBroken, LogMoved, type LogStore } from './store.ts';
+import {
+  HASH_BYTES,
+  inclusionPath,
+  leafHash,
+  NEWEST,
+  rangeRoot,
+  rootFromPath,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  TreeEdge,
+  tileReader,
+} from './tree.ts';
 
 /** The log could not be written: nothing that waited for it may happen. */
 export class LogUnavailable extends Error {}
@@ -37,8 +48,11 @@ export class AuditLog {
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #healthy = true;
+  /** Whether the store holds a signed checkpoint. */
+  #signed: boolean;
 
-  private constructor(settings: LogSettings, edge: TreeEdge) {
+  private constructor(settings: LogSettings, edge: TreeEdge, signed: boolean) {
+    this.#signed = signed;
     this.#settings = settings;
     this.#edge = edge;
     this.#limit = settings.queue ?? 10_000;
@@ -54,8 +68,10 @@ export class AuditLog {
       const stored = await withTiles(settings.store, (node) => rangeRoot(0, size, node));
       if (!stored.equals(root)) throw new Error('the log was changed: its tree does not lead to its signed checkpoint');
     }
+    if (head.checkpoint === undefined && head.size > 0)
+      throw new Error('the log was changed: it holds entries and bears no signed checkpoint');
     await checkNewest(settings.store, head.size);
-    return new AuditLog(settings, await edgeOf(settings.store, head.size));
+    return new AuditLog(settings, await edgeOf(settings.store, head.size), head.checkpoint !== undefined);
   }
 
   /** Whether the last commit succeeded. */
@@ -67,10 +83,15 @@ export class AuditLog {
   async probe(): Promise<boolean> {
     if (this.#healthy || this.#running !== undefined) return this.#healthy;
     const { size } = this.#edge;
-    this.#healthy = await this.#settings.store.append({ from: size, entries: [], tiles: [], checkpoint: undefined }).then(
-      () => true,
-      (error) => error instanceof LogMoved,
-    );
+    try {
+      await this.#settings.store.append({ from: size, entries: [], tiles: [], checkpoint: undefined }).catch((error) => {
+        if (!(error instanceof LogMoved)) throw error;
+        return this.#reload();
+      });
+      this.#healthy = true;
+    } catch {
+      this.#healthy = false;
+    }
     return this.#healthy;
   }
 
@@ -121,9 +142,11 @@ export class AuditLog {
     const from = this.#edge.size;
     for (const waiting of batch) this.#edge.append(leafHash(Buffer.from(waiting.bytes)));
     const size = this.#edge.size;
-    // Intents alone need no signature: nothing leaves on their strength.
-    const checkpoint = batch.some((waiting) => waiting.receipt) ? sign({ origin, size, root: this.#edge.root() }) : undefined;
+    // Intents alone need no signature, since nothing leaves on their strength; but a log that holds anything bears one.
+    const needed = !this.#signed || batch.some((waiting) => waiting.receipt);
+    const checkpoint = needed ? sign({ origin, size, root: this.#edge.root() }) : undefined;
     await store.append({ from, entries: batch.map((waiting) => waiting.bytes), tiles: this.#edge.tilesSince(from), checkpoint });
+    this.#signed = true;
     batch.forEach((waiting, i) => {
       const index = from + i;
       const proof = waiting.receipt ? inclusionPath(index, size, this.#edge.node).map((item) => item.toString('base64')) : [];
@@ -132,9 +155,16 @@ export class AuditLog {
     this.#edge.trim();
   }
 
-  /** After another process wrote only the store knows how long the log is. */
+  /** Another process wrote: the log is as long as the store says, and must continue the one this process knows. */
   async #reload(): Promise<void> {
-    this.#edge = await edgeOf(this.#settings.store, (await this.#settings.store.head()).size);
+    const { store } = this.#settings;
+    const { size, checkpoint } = await store.head();
+    const known = this.#edge.size;
+    if (size < known) throw new Error(`the log was cut off beneath the gateway: it held ${known} entries, now ${size}`);
+    const root = await withTiles(store, (node) => rangeRoot(0, known, node));
+    if (!root.equals(this.#edge.root())) throw new Error('the log was changed beneath the gateway: it does not continue the one it knew');
+    this.#edge = await edgeOf(store, size);
+    this.#signed = checkpoint !== undefined;
   }
 
   /** One entry with the proof that it is under the newest signed checkpoint, or undefined where that does not reach it. */
@@ -142,10 +172,12 @@ export class AuditLog {
     const { store, key } = this.#settings;
     const { checkpoint } = await store.head();
     if (checkpoint === undefined) return undefined;
-    const { size } = openCheckpoint(checkpoint, key);
+    const { size, root } = openCheckpoint(checkpoint, key);
     const [bytes] = index < size ? await store.read(index, index + 1) : [];
     if (bytes === undefined) return undefined;
     const path = await withTiles(store, (node) => inclusionPath(index, size, node));
+    if (!rootFromPath(leafHash(Buffer.from(bytes)), index, size, path)?.equals(root))
+      throw new LogBroken(`entry ${index} is not the one that was signed`, index);
     return { entry: JSON.parse(bytes), index, proof: path.map((item) => item.toString('base64')), checkpoint };
   }
 

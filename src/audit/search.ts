@@ -5,7 +5,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import type { AuditEntry } from './entry.ts';
-import type { LogStore } from './store.ts';
+import { LogBroken, type LogStore } from './store.ts';
+import { HASH_BYTES, leafHash, TILE_WIDTH } from './tree.ts';
 
 /** Every condition given must hold. Times are RFC 3339 UTC, `from` inclusive, `to` exclusive. */
 export interface SearchQuery {
@@ -99,9 +100,7 @@ export function openSqliteSearch(path: string, store: LogStore): LogSearch {
       await caughtUp();
       const { sql, values } = toSql(query);
       const rows = db.prepare(sql).all(...values) as { idx: number }[];
-      return Promise.all(
-        rows.map(async ({ idx }) => ({ index: idx, entry: JSON.parse((await store.read(idx, idx + 1))[0] ?? 'null') as AuditEntry })),
-      );
+      return Promise.all(rows.map(async ({ idx }) => ({ index: idx, entry: JSON.parse(await readSound(store, idx)) as AuditEntry })));
     },
     async close() {
       clearInterval(timer);
@@ -109,6 +108,17 @@ export function openSqliteSearch(path: string, store: LogStore): LogSearch {
       db.close();
     },
   };
+}
+
+/** The entry at an index. What is not the one that the tree holds there is not shown as if it were. */
+async function readSound(store: LogStore, index: number): Promise<string> {
+  const [body] = await store.read(index, index + 1);
+  const tile = await store.tile(0, Math.floor(index / TILE_WIDTH));
+  const offset = (index % TILE_WIDTH) * HASH_BYTES;
+  if (body === undefined || !leafHash(Buffer.from(body)).equals(tile.subarray(offset, offset + HASH_BYTES))) {
+    throw new LogBroken(`entry ${index} is not the one that the tree holds at its place`, index);
+  }
+  return body;
 }
 
 const digest = (body: string): string => hash('sha256', body, 'base64url');

@@ -30,3 +30,15 @@ export interface LogStore {
   tile(level: number, index: number): Promise<Buffer>;
   close(): Promise<void>;
 }
+
+/** What does not hold, and of which entry where one can be named. */
+export class LogBroken extends Error {
+  /** Index of the first entry that is wrong; undefined where only the whole is. */
+  readonly index: number | undefined;
+
+  constructor(message: string, index?: number) {
+    super(message);
+    this.name = 'LogBroken';
+    this.index = index;
+  }
+}

@@ -31,10 +31,17 @@ export function digestOf(value: unknown): string {
  */
 export function verifyReply(saved: SavedReply, key: VerifierKey, request?: unknown): Verified {
   if (!isObject(saved) || !isObject(saved.prefill)) throw new Error('there is no prefill to check');
-  const { entry, index, proof, checkpoint } = receiptParts(saved.receipt);
+  onlyMembers(saved, ['prefill', 'receipt'], 'reply');
+  const { entry } = receiptParts(saved.receipt);
   if (entry.replyDigest !== digestOf(saved.prefill)) throw new Error('the answer is not the one that the log holds: it was changed');
   if (request !== undefined && entry.requestDigest !== digestOf({ request, salt: saved.prefill.salt }))
     throw new Error('the request is not the one that the log holds');
+  return verifyReceipt(saved.receipt, key);
+}
+
+/** Checks that the receipt's entry is in the tree whose head `key` signed: for an entry of the log by itself. Throws as `verifyReply` does. */
+export function verifyReceipt(receipt: unknown, key: VerifierKey): Verified {
+  const { entry, index, proof, checkpoint } = receiptParts(receipt);
   const head = openCheckpoint(checkpoint, key);
   if (head.origin !== key.name) throw new Error(`the checkpoint is that of ${head.origin}, not of ${key.name}`);
   const root = rootFromPath(leafHash(Buffer.from(canonicalize(entry) ?? '')), index, head.size, proof);
@@ -45,6 +52,7 @@ export function verifyReply(saved: SavedReply, key: VerifierKey, request?: unkno
 
 function receiptParts(receipt: unknown): { entry: Record<string, unknown>; index: number; proof: Buffer[]; checkpoint: string } {
   if (!isObject(receipt)) throw new Error('there is no receipt to check');
+  onlyMembers(receipt, ['entry', 'index', 'proof', 'checkpoint'], 'receipt');
   const { entry, index, proof, checkpoint } = receipt;
   if (!isObject(entry) || typeof index !== 'number' || typeof checkpoint !== 'string' || !Array.isArray(proof)) {
     throw new Error('the receipt lacks its entry, index, proof or checkpoint');
@@ -55,6 +63,11 @@ function receiptParts(receipt: unknown): { entry: Record<string, unknown>; index
     return bytes;
   });
   return { entry, index, proof: path, checkpoint };
+}
+
+/** What nobody signed must not stand beside what was. */
+function onlyMembers(object: object, names: readonly string[], where: string): void {
+  if (Object.keys(object).some((name) => !names.includes(name))) throw new Error(`the ${where} holds a member that nothing vouches for`);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

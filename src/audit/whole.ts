@@ -1,19 +1,7 @@
 /** Checks a whole log: every entry against the tree, the tree against its signed head. */
 import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
-import type { LogStore } from './store.ts';
+import { LogBroken, type LogStore } from './store.ts';
 import { HASH_BYTES, leafHash, rangeRoot, TILE_WIDTH, TreeEdge } from './tree.ts';
-
-/** What does not hold, and of which entry where one can be named. */
-export class LogBroken extends Error {
-  /** Index of the first entry that is wrong; undefined where only the whole is. */
-  readonly index: number | undefined;
-
-  constructor(message: string, index?: number) {
-    super(message);
-    this.name = 'LogBroken';
-    this.index = index;
-  }
-}
 
 /**
  * Reads every entry once, in constant memory. `seen` is a checkpoint that somebody kept: the log must continue it. Throws `LogBroken` at the

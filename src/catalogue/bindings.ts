@@ -1,7 +1,7 @@
 /** The bindings of one procedure: each checked against its dataset, each look-up kept once and given its stage. */
 import { type Binding, type PlannedLookUp, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
-import { isCrimePreventionName } from './forbidden.ts';
+import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
 import type { RawBinding, RawProcedure, RawRole, RawSource } from './raw.ts';
 import { mappedMembers } from './sources.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -89,11 +89,7 @@ export class Bindings {
   }
 
   forbidden(at: string): void {
-    this.#file.fault(
-      at,
-      'crime-prevention-only',
-      'data for crime prevention only (Decree 58/2026/NĐ-CP, annex V, list 3) cannot be configured',
-    );
+    this.#file.fault(at, 'crime-prevention-only', CRIME_PREVENTION_ONLY);
   }
 
   /** Every look-up that a binding names, in the order of their indexes. */

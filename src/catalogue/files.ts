@@ -1,5 +1,5 @@
 /** Reads the files of a configuration directory, validates each by its schema, and remembers where every value stands. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Fault, Rule } from './faults.ts';
@@ -39,7 +39,8 @@ export function readFiles(directory: string, schemas: Schemas, faults: Fault[], 
   }
   for (const { kind, file } of names) {
     try {
-      if (statSync(join(directory, file)).size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
+      const { size } = plainFile(join(directory, file));
+      if (size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
       const bytes = readFileSync(join(directory, file));
       read(file, bytes);
       files.push(parseFile(kind, file, bytes, schemas, faults));
@@ -55,6 +56,13 @@ export function readFiles(directory: string, schemas: Schemas, faults: Fault[], 
     }
   }
   return files;
+}
+
+/** A link is followed, since that is how containers mount files; what is no file in the end could be read without end. */
+function plainFile(path: string): Stats {
+  const stats = statSync(path);
+  if (!stats.isFile()) throw new Error('is not a file');
+  return stats;
 }
 
 function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, faults: Fault[]): ConfigFile {
@@ -73,15 +81,16 @@ function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, fa
   }
   for (const error of document.errors) {
     valid = false;
-    fault('', 'yaml', error.message.split('\n')[0] ?? 'not YAML', error.pos[0]);
+    // Not the parser's message, which quotes the file: what a link leads to may be no configuration at all.
+    fault('', 'yaml', `is not YAML here (${error.code.toLowerCase().replaceAll('_', ' ')})`, error.pos[0]);
   }
   let value: unknown = null;
   if (valid) {
     try {
       value = document.toJS({ maxAliasCount: 100 });
-    } catch (error) {
+    } catch {
       valid = false;
-      fault('', 'yaml', (error as Error).message);
+      fault('', 'yaml', 'refers to its own parts too often');
     }
   }
   if (valid) {

@@ -26,11 +26,20 @@ const NAMES = [
   'maTuy',
   'nghienMaTuy',
   'truyNa',
-  'banAnHinhSu',
+  'banAn',
+  'judgment',
+  'judgement',
+  'prison',
+  'arrest',
+  'phatTu',
+  'chapHanhAn',
 ].map(plain);
 
 /** The keywords of JSON Schema whose members are named by the schema's author. */
 const NAMED = new Set(['properties', 'patternProperties', '$defs']);
+
+/** What a fault says of it. */
+export const CRIME_PREVENTION_ONLY = 'data for crime prevention only (Decree 58/2026/NĐ-CP, annex V, list 3) cannot be configured';
 
 /** Whether a name of a dataset, field or member says that it holds such data. */
 export function isCrimePreventionName(name: string): boolean {
@@ -41,7 +50,7 @@ export function isCrimePreventionName(name: string): boolean {
 /** The places in a dataset's schema that hold such data, as pointers; `''` is the dataset as a whole. */
 export function crimePreventionIn(dataset: DatasetSchema): string[] {
   const found: string[] = [];
-  if (/list 3/i.test(dataset.schema['x-legal']?.decree58AnnexV ?? '') || isCrimePreventionName(dataset.name)) found.push('');
+  if (/list\s*3/i.test(dataset.schema['x-legal']?.decree58AnnexV ?? '') || isCrimePreventionName(dataset.name)) found.push('');
   const visit = (node: unknown, pointer: string): void => {
     if (typeof node !== 'object' || node === null) return;
     for (const [keyword, child] of Object.entries(node)) {

@@ -6,7 +6,7 @@ import type { Agency, Procedure, Source } from '../domain.ts';
 import { compileAgencies } from './agencies.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, type Kind, readFiles } from './files.ts';
-import { crimePreventionIn } from './forbidden.ts';
+import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
 import { compileProcedure } from './procedure.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
@@ -58,7 +58,11 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
-  const raw = valid('gateway')[0]?.value as RawGateway | undefined;
+  const [gateway] = valid('gateway');
+  const raw = gateway?.value as RawGateway | undefined;
+  if (!options.sandbox && raw?.logOrigin.startsWith('oncegate.example')) {
+    gateway?.fault('/logOrigin', 'sandbox-in-production', 'the name of the sandbox’s log: take one of your own, it can never change');
+  }
 
   if (faults.length > 0) throw new ConfigurationError(faults);
   return {
@@ -91,8 +95,7 @@ function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broke
 function checkDatasets(schemas: Schemas, faults: Fault[]): void {
   for (const dataset of schemas.datasets.values()) {
     for (const pointer of crimePreventionIn(dataset)) {
-      const message = 'data for crime prevention only (Decree 58/2026/NĐ-CP, annex V, list 3) cannot be configured';
-      faults.push({ file: `datasets/${dataset.name}.json`, pointer, rule: 'crime-prevention-only', message });
+      faults.push({ file: `datasets/${dataset.name}.json`, pointer, rule: 'crime-prevention-only', message: CRIME_PREVENTION_ONLY });
     }
   }
 }

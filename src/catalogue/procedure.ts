@@ -70,6 +70,7 @@ class Compiler {
       from: (raw.from ?? []).map((binding, i) =>
         this.#bindings.binding(binding, `${at}/from/${i}`, raw.kind === 'person' ? 'personalId' : 'text'),
       ),
+      not: raw.not ?? [],
       ...(raw.confirm ? { confirm: { value: splitPointer(raw.confirm.value), is: raw.confirm.is } } : {}),
     };
   }
@@ -173,6 +174,11 @@ class Compiler {
     if (roles.subject && roles.subject.kind !== 'person')
       this.#file.fault('/roles/subject/kind', 'key-mismatch', 'the subject is a person');
     for (const [name, role] of Object.entries(roles)) {
+      if (name in {}) this.#file.fault(`/roles/${name}`, 'schema', 'is a name that every object has: choose another');
+      for (const [i, other] of (role.not ?? []).entries()) {
+        if (!this.#bindings.role(other))
+          this.#file.fault(`/roles/${name}/not/${i}`, 'unknown-reference', `the procedure has no role ${other}`);
+      }
       if (name !== 'subject' && (role.given ?? 'never') === 'never' && role.from === undefined) {
         this.#file.fault(`/roles/${name}`, 'unknown-reference', 'its key is neither given by the caller nor found in a record');
       }

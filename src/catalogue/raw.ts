@@ -29,6 +29,7 @@ export interface RawRole {
   given?: 'required' | 'optional' | 'never';
   from?: RawBinding[];
   confirm?: { value: string; is: string };
+  not?: string[];
 }
 
 export interface RawField {
@@ -93,7 +94,17 @@ export type MemberMap = Readonly<Record<string, string | { readonly each?: Membe
 
 /** Datasets of a described source say how they are asked for and read. */
 export interface RawSource extends Source {
-  readonly datasets: Readonly<Record<string, SourceDataset & { readonly request?: { readonly key: KeyKind }; readonly map?: MemberMap }>>;
+  readonly datasets: Readonly<
+    Record<
+      string,
+      SourceDataset & {
+        readonly request?: { readonly key: KeyKind };
+        readonly answer?: object;
+        readonly codes?: object;
+        readonly map?: MemberMap;
+      }
+    >
+  >;
 }
 
 export interface RawGateway {

@@ -121,6 +121,9 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
 /** What an operator's schema must say of itself, or it would be passed over in silence. A file with `$defs` alone is shared by others. */
 function declarationFaults(file: string, schema: Schema): string[] {
   const faults: string[] = [];
+  // Letters that look alike would hide from a reader what a member is called.
+  const odd = Object.keys(schema.properties ?? {}).some((name) => !/^[A-Za-z][A-Za-z0-9]*$/.test(name));
+  if (odd) faults.push('members are called by Latin letters and digits');
   const id = `${PREFIX}${basename(file, '.json')}`;
   if (schema.$id !== id) faults.push(`$id must be ${id}`);
   if (schema['x-key'] === undefined && schema.$defs !== undefined) return faults;

@@ -2,6 +2,7 @@
 import type { JsonObject } from '../adapter.ts';
 import { type Source, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
+import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
 import type { MemberMap, RawSource } from './raw.ts';
 import type { Schemas } from './schemas.ts';
 import type { Broken } from './surroundings.ts';
@@ -58,10 +59,13 @@ export function compileSources(
 
 /** A described source fills members that its dataset has, and all that the dataset demands: a misspelt one would be silent for ever. */
 function checkMaps(file: ConfigFile, source: RawSource, schemas: Schemas): void {
-  for (const [dataset, { map }] of Object.entries(source.datasets)) {
+  for (const [dataset, { request, answer, map, codes }] of Object.entries(source.datasets)) {
     const known = schemas.datasets.get(dataset);
     if (map === undefined || known === undefined) continue;
     const at = `/datasets/${dataset}/map`;
+    for (const [place, text] of texts({ request, answer, map, codes })) {
+      if (isCrimePreventionName(text)) file.fault(`/datasets/${dataset}${place}`, 'crime-prevention-only', CRIME_PREVENTION_ONLY);
+    }
     const mapped = mappedMembers(map);
     for (const pointer of mapped) {
       const place = `${at}/${pointer.replaceAll('~', '~0').replaceAll('/', '~1')}`;
@@ -74,6 +78,16 @@ function checkMaps(file: ConfigFile, source: RawSource, schemas: Schemas): void 
       }
     }
   }
+}
+
+/** Every text in a description, names of members too, with where it stands. */
+function texts(value: unknown, place = ''): [place: string, text: string][] {
+  if (typeof value === 'string') return [[place, value]];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const at = `${place}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    return [[at, name], ...texts(inner, at)] as [string, string][];
+  });
 }
 
 /** The members of the record that a map fills, lists taken apart: `/holders/*` + `/fullName`. */

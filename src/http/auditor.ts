@@ -64,6 +64,10 @@ export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
       }),
       handler: async (request) => {
         const { reason, subject, cursor, limit = 50, ...conditions } = request.body;
+        // However it is spelled: the reason stands in the log as it was written.
+        if (/\p{Nd}{9}/u.test(reason.normalize('NFKC').replace(/[^\p{L}\p{Nd}]/gu, ''))) {
+          throw new Problem('invalid-request', { errors: [{ pointer: '/reason', detail: 'must name nobody by number' }] });
+        }
         const subjects = subject === undefined ? {} : { subject: pseudonym(pseudonymKey, 'person', subject) };
         await onRecord(callerOf(request), reason, { ...conditions, ...subjects });
         const query: SearchQuery = {

@@ -7,7 +7,7 @@ const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
 /** The bar above the page lets a reader load another document; this page is about this gateway. */
 const STYLE = '.swagger-ui .topbar { display: none }';
 
-export async function describeApi(server: FastifyInstance, issuer: string, version: string): Promise<void> {
+export async function describeApi(server: FastifyInstance, version: string): Promise<void> {
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -15,10 +15,10 @@ export async function describeApi(server: FastifyInstance, issuer: string, versi
         title: 'Oncegate',
         version,
         description:
-          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` and press **Authorize**.',
+          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`) and press **Authorize**.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
-      servers: [{ url: issuer }],
+      servers: [{ url: '/', description: 'This gateway.' }],
       tags: [
         { name: 'Agencies', description: 'What an agency back-end calls.' },
         { name: 'Auditors', description: 'Who read what.' },
@@ -39,7 +39,9 @@ export async function describeApi(server: FastifyInstance, issuer: string, versi
   await server.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { deepLinking: true, docExpansion: 'list', defaultModelsExpandDepth: 0, tryItOutEnabled: true, validatorUrl: null },
-    staticCSP: true,
+    // No upgrade to https, which a gateway behind a proxy or on another machine does not speak; nothing from elsewhere.
+    staticCSP:
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'",
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
     theme: { title: 'Oncegate', css: [{ filename: 'oncegate.css', content: STYLE }] },
   });

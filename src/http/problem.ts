@@ -1,5 +1,6 @@
 /** The edge where refusals become problem documents (RFC 9457). Inside errors are not outside errors: the unknown is `internal` and says nothing. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { LogBroken } from '../audit/store.ts';
 import { Problem, type ProblemCode, problems, type RequestFault, whereItArose } from '../problems.ts';
 
 export interface ProblemDocument {
@@ -40,6 +41,8 @@ function byStatus(status: number | undefined): ProblemCode | undefined {
 
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  // An auditor must hear that the log itself is not what it was.
+  if (error instanceof LogBroken) return new Problem('internal', { detail: error.message, cause: error });
   const { code, validation, statusCode } = error as Partial<FastifyError>;
   if (validation !== undefined) {
     const errors = validation.slice(0, 20).map(explain);

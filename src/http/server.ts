@@ -25,6 +25,11 @@ export interface ServerSettings {
 }
 
 const BODY_BYTES = 64 * 1024;
+/** Requests on one connection that wait for their answers; beyond it the connection is cut. */
+const MAX_PIPELINED = 16;
+const MAX_CONNECTIONS = 4096;
+/** A connection on which nothing moves for so long is cut, a caller who does not read his answer too. Milliseconds. */
+const STALLED_MS = 30_000;
 /** A request that has not arrived whole within this is cut. Milliseconds. */
 const ARRIVAL_MS = 10_000;
 /** How often that is looked at; Node's own 30 seconds would let a slow body stay open four times as long. Milliseconds. */
@@ -46,6 +51,7 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES,
     requestTimeout: ARRIVAL_MS,
+    connectionTimeout: STALLED_MS,
     keepAliveTimeout: 72_000,
     exposeHeadRoutes: false,
     return503OnClosing: false,
@@ -75,6 +81,7 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
   });
   // Node would answer 417 by itself, in no form of ours; RFC 9110 §10.1.1 lets an unknown expectation pass.
   server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response));
+  server.server.maxConnections = MAX_CONNECTIONS;
   endConnections(server);
   // One line a request, of what cannot name a person: the route as it was declared, never the URL as it was asked.
   server.addHook('onResponse', async (request, reply) => {
@@ -147,7 +154,17 @@ function endConnections(server: FastifyInstance): void {
   const end = (): void => {
     if (closing && atWork === 0) setImmediate(() => atWork === 0 && server.server.closeAllConnections());
   };
-  server.addHook('onRequest', async (_request, reply) => {
+  const unanswered = new WeakMap<Socket, number>();
+  server.addHook('onRequest', async (request, reply) => {
+    // Node starts every request that one piece of input holds: a caller who sends many and reads nothing would fill the memory.
+    const { socket } = request;
+    const waiting = (unanswered.get(socket) ?? 0) + 1;
+    unanswered.set(socket, waiting);
+    reply.raw.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    if (waiting > MAX_PIPELINED) {
+      socket.destroy();
+      return reply.hijack();
+    }
     atWork++;
     // It comes whether the reply was sent or the caller went away.
     reply.raw.once('close', () => {

@@ -46,7 +46,7 @@ export const tokenRoutes =
           return token;
         } catch (error) {
           if (!(error instanceof TokenRefusal)) throw error;
-          request.log.warn({ error: error.code }, 'token refused');
+          request.log.warn({ error: error.code, reason: error.reason }, 'token refused');
           return reply.code(error.code === 'invalid_client' ? 401 : 400).send({ error: error.code, error_description: error.message });
         }
       },

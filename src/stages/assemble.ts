@@ -46,6 +46,9 @@ export function assemble(
   }
   const noticed = notices(plan, resolved);
   const cancelled = new Set(noticed.filter(({ code }) => code === 'number-cancelled').map(({ role }) => role));
+  const told = new Set(
+    [...plan.disclosed].flatMap((index) => procedure.fields[index]?.from.map(({ lookUp }) => procedure.lookUps[lookUp]?.role) ?? []),
+  );
   const components = procedure.components.map((component, index) =>
     judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field }),
   );
@@ -59,7 +62,8 @@ export function assemble(
     fields,
     components,
     conflicts,
-    notices: noticed,
+    // Of those about whom the caller is told anything.
+    notices: noticed.filter(({ role }) => told.has(role)),
     summary: {
       fields: plan.listed.length,
       filled: Object.values(fields).filter((result) => result.status === 'filled').length,

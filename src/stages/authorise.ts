@@ -14,8 +14,15 @@ export function authorise(caller: Caller, request: PrefillRequest, catalogue: Ca
   if (grant === undefined) throw new Problem('grant-not-in-force');
   const procedure = versions.find((version) => inForce(version, today));
   if (procedure === undefined) throw new Problem('procedure-not-in-force');
+  checkOfficer(request, caller);
   checkRoles(request, procedure);
   return { caller, request, procedure, grant, today } as Authorised;
+}
+
+/** The official acts in the agency that calls, or in a unit below it: what another agency's people did is not for this one to say. */
+function checkOfficer({ officer }: PrefillRequest, { agency }: Caller): void {
+  if (officer.startsWith(`${agency.id}-`) || officer.startsWith(`${agency.id}.`)) return;
+  throw new Problem('invalid-request', { errors: [{ pointer: '/officer', detail: 'must be of the calling agency' }] });
 }
 
 function checkRoles(request: PrefillRequest, procedure: Procedure): void {
@@ -25,6 +32,17 @@ function checkRoles(request: PrefillRequest, procedure: Procedure): void {
   if (given.some((name) => !takes.some((role) => role.name === name))) {
     throw new Problem('unknown-role', {
       errors: [{ pointer: '/related', detail: `may name ${takes.map((role) => role.name).join(', ') || 'nobody'}` }],
+    });
+  }
+  const same = takes.filter((role) =>
+    role.not.some(
+      (other) =>
+        request.related?.[role.name] === (other === 'subject' ? request.subject : request.related?.[other]) && given.includes(role.name),
+    ),
+  );
+  if (same.length > 0) {
+    throw new Problem('invalid-request', {
+      errors: same.map((role) => ({ pointer: `/related/${role.name}`, detail: `must be somebody else than ${role.not.join(', ')}` })),
     });
   }
   const missing = takes.filter((role) => role.given === 'required' && !given.includes(role.name));

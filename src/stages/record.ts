@@ -39,15 +39,12 @@ export class ExchangeRecord {
     this.#request = request;
   }
 
-  /** Throws a `Problem` where the log cannot be written: then nobody is asked. */
-  async open(authorised: Authorised, plan: Plan): Promise<Opened> {
+  /** `found` is a person found on the way, by role, who is asked about next. Throws a `Problem` where the log cannot be written: then nobody is asked. */
+  async open(authorised: Authorised, plan: Plan, found?: ReadonlyMap<string, string>): Promise<Opened> {
     const { index } = await this.#append({
       ...this.#start('intent'),
       ...this.#about(authorised),
-      subjects: this.#pseudonyms(
-        authorised.procedure,
-        new Map(Object.entries({ subject: this.#request.subject, ...this.#request.related })),
-      ),
+      subjects: this.#pseudonyms(authorised.procedure, found),
       fields: plan.listed.filter((i) => plan.disclosed.has(i)).flatMap((i) => plan.procedure.fields[i]?.at ?? []),
       sources: plan.lookUps
         .flatMap((i) => plan.procedure.lookUps[i] ?? [])
@@ -119,7 +116,8 @@ export class ExchangeRecord {
   #pseudonyms(procedure: Procedure, found: ReadonlyMap<string, string> = new Map()): Record<string, string> {
     const named: Record<string, string> = {};
     for (const [role, value] of [...Object.entries({ ...this.#request.related, subject: this.#request.subject }), ...found]) {
-      named[role] ??= pseudonym(this.#tools.pseudonymKey, procedure.roles.get(role)?.kind ?? 'person', value);
+      if (!Object.hasOwn(named, role))
+        named[role] = pseudonym(this.#tools.pseudonymKey, procedure.roles.get(role)?.kind ?? 'person', value);
     }
     return named;
   }

@@ -1,7 +1,7 @@
 /** Plan to answers: the cache first, then every source that can be asked, at once; a value found in one is the key for the next. */
 import { SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
-import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Source } from '../domain.ts';
+import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source } from '../domain.ts';
 import type { Ask } from './ask.ts';
 import { orAborted } from './deadline.ts';
 import { valuesAt } from './values.ts';
@@ -14,16 +14,10 @@ export interface ResolveTools {
 }
 
 /**
- * `open` is called once, before the first source is asked, and not at all where the cache, or an answer under way, knows everything. When `signal` aborts,
+ * `open` is called before the first source is asked, again before one is asked about a person found on the way, and not at all where the cache, or an answer under way, knows everything. When `signal` aborts,
  * whatever has not answered is `unavailable`. Rejects only where `open` does.
  */
-export async function resolve(
-  authorised: Authorised,
-  plan: Plan,
-  open: () => Promise<Opened>,
-  tools: ResolveTools,
-  signal: AbortSignal,
-): Promise<Resolved> {
+export async function resolve(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal): Promise<Resolved> {
   const resolution = new Resolution(authorised, plan, open, tools, signal);
   await Promise.all(plan.lookUps.map((index) => resolution.outcome(index)));
   return resolution.resolved();
@@ -37,16 +31,17 @@ type Key = { readonly value: string } | { readonly reason: NoKey };
 class Resolution {
   readonly #authorised: Authorised;
   readonly #plan: Plan;
-  readonly #open: () => Promise<Opened>;
+  readonly #open: Open;
   readonly #tools: ResolveTools;
   readonly #signal: AbortSignal;
   readonly #outcomes = new Map<number, Promise<Outcome>>();
   readonly #settled = new Map<number, Outcome>();
   readonly #keys = new Map<string, Promise<Key>>();
   readonly #known = new Map<string, string>();
-  #opening: Promise<Opened> | undefined;
+  /** The intents of this request, by the role found on the way that each names; '' names those whom the caller gave. */
+  readonly #openings = new Map<string, Promise<Opened>>();
 
-  constructor(authorised: Authorised, plan: Plan, open: () => Promise<Opened>, tools: ResolveTools, signal: AbortSignal) {
+  constructor(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal) {
     this.#authorised = authorised;
     this.#plan = plan;
     this.#open = open;
@@ -83,9 +78,7 @@ class Resolution {
   }
 
   async #findKey(name: string): Promise<Key> {
-    const { request } = this.#authorised;
-    const related = new Map(Object.entries(request.related ?? {}));
-    const given = name === 'subject' ? request.subject : related.get(name);
+    const given = this.#given(name);
     if (given !== undefined) return { value: given };
     const role = this.#plan.procedure.roles.get(name);
     if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
@@ -125,22 +118,39 @@ class Resolution {
     const limit = 1000 * Math.min(maxAge, cached?.answer.found === false ? limits.absentMaxAgeSeconds : maxAge);
     // An observation from the future is of a clock that was set back: its age is not known.
     const fresh = cached !== undefined && age < limit && age >= -SKEW_MS;
-    const outcome = fresh ? toOutcome(cached, 'cached') : await this.#ask(name);
+    const outcome = fresh ? toOutcome(cached, 'cached') : await this.#ask(role, name);
     if (role.confirm === undefined || outcome.kind !== 'found') return outcome;
     const confirming = await this.#key(role.confirm.is);
     const confirmed = 'value' in confirming && valuesAt(outcome.record, role.confirm.value).includes(confirming.value);
     return confirmed ? outcome : { kind: 'no-key', reason: 'not-confirmed' };
   }
 
+  #onRecord(role: Role, key: string): Promise<Opened> {
+    const given = role.kind !== 'person' || this.#given(role.name) !== undefined;
+    const name = given ? '' : role.name;
+    let opening = this.#openings.get(name);
+    if (opening === undefined) this.#openings.set(name, (opening = this.#open(given ? undefined : new Map([[role.name, key]]))));
+    return opening;
+  }
+
+  #given(role: string): string | undefined {
+    const { subject, related = {} } = this.#authorised.request;
+    if (role === 'subject') return subject;
+    return Object.hasOwn(related, role) ? related[role] : undefined;
+  }
+
   /** The answer is kept even when this request no longer waits for it: the next one will be glad of it. */
-  async #ask(name: RecordName): Promise<Outcome> {
+  async #ask(role: Role, name: RecordName): Promise<Outcome> {
     const ask = this.#tools.asks.get(name.source);
     if (ask === undefined) throw new Error('the catalogue speaks of a source that is not plugged in');
     if (this.#signal.aborted) return { kind: 'unavailable', reason: 'timeout' };
-    const answering = ask(name, () => (this.#opening ??= this.#open())).then((observed) => toOutcome(observed, 'live'), toUnavailable);
+    const answering = ask(name, () => this.#onRecord(role, name.key)).then((observed) => toOutcome(observed, 'live'), toUnavailable);
     return orAborted(answering, this.#signal, () => ({ kind: 'unavailable', reason: 'timeout' }));
   }
 }
+
+/** Puts on record who is asked about: those the caller gave at once, whoever is found on the way before that one is asked about. */
+export type Open = (found?: ReadonlyMap<string, string>) => Promise<Opened>;
 
 function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached'): Outcome {
   const at = new Date(observedAt).toISOString();
