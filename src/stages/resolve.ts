@@ -14,8 +14,9 @@ export interface ResolveTools {
 }
 
 /**
- * `open` is called before the first source is asked, again before one is asked about a person found on the way, and not at all where the cache, or an answer under way, knows everything. When `signal` aborts,
- * whatever has not answered is `unavailable`. Rejects only where `open` does.
+ * `open` is called before the first source is asked, again before one is asked about a person found on the way, and not at all where
+ * the cache, or an answer under way, knows everything. When `signal` aborts, whatever has not answered is `unavailable`. Rejects only
+ * where `open` does.
  */
 export async function resolve(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal): Promise<Resolved> {
   const resolution = new Resolution(authorised, plan, open, tools, signal);
