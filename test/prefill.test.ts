@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import type { JsonValue } from '../src/adapter.ts';
@@ -399,7 +400,7 @@ t.test('when every registry hangs there is an answer within the deadline', async
   const began = performance.now();
   const { prefill: reply } = await prefill(on, RESIDENCE);
   const took = performance.now() - began;
-  t.ok(took < 1000, `${Math.round(took)} ms`);
+  t.ok(took < 1400, `${Math.round(took)} ms: before any registry's own time was over`);
   t.equal(reply.summary.filled, 0);
   t.equal(reply.summary.replaced, 0);
   t.ok(Object.values(reply.fields).every(({ status }) => status === 'unavailable' || status === 'ask'));
@@ -435,23 +436,20 @@ t.test('an answer about another person is in no field', async (t) => {
 t.test('a caller who goes away is on record as answered with nothing', async (t) => {
   const on = await startGateway();
   t.teardown(() => on.close());
-  on.sandbox.tell('land', { mode: 'slow', delayMs: 300 });
+  on.sandbox.tell('land', { mode: 'hang' });
   const token = await on.token();
-  await new Promise<void>((resolve) => {
-    const request = httpRequest(`${on.address}/v1/prefills`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    });
-    request.on('error', () => resolve());
-    request.end(JSON.stringify({ dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', ...RESIDENCE }));
-    setTimeout(() => request.destroy(), 150);
+  const request = httpRequest(`${on.address}/v1/prefills`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
   });
-  let outcomes: string[] = [];
-  for (let i = 0; i < 100 && outcomes.length === 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    outcomes = (await on.entries()).flatMap(({ kind, outcome }) => (kind === 'outcome' ? (outcome ?? []) : []));
-  }
-  t.strictSame(outcomes, ['abandoned']);
+  request.on('error', () => {});
+  request.end(JSON.stringify({ dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', ...RESIDENCE }));
+  while (on.sandbox.requests('land') === 0) await nextTurn();
+  request.destroy();
+  const outcomes = async (): Promise<string[]> =>
+    (await on.entries()).flatMap(({ kind, outcome }) => (kind === 'outcome' ? (outcome ?? []) : []));
+  while ((await outcomes()).length === 0) await nextTurn();
+  t.strictSame(await outcomes(), ['abandoned']);
 });
 
 t.test('equal look-ups at the same time ask a registry once', async (t) => {
