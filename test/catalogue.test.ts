@@ -721,6 +721,11 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     faults: [[NOTICES, '/intendedName:', '/datasets/birth-notice/map/~1intendedName', 'crime-prevention-only']],
   },
   {
+    rule: 'no deadline is longer than a quiet connection lives',
+    break: change('gateway.yaml', 'deadlineMs: 3000', 'deadlineMs: 30000'),
+    faults: [['gateway.yaml', 'deadlineMs:', '/deadlineMs', 'schema']],
+  },
+  {
     rule: 'no role is called what every object has',
     break: change(RESIDENCE, '  landlord:\n', '  constructor:\n'),
     faults: [

@@ -12,9 +12,10 @@ import { openSqliteSearch } from '../src/audit/search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { memoryCache } from '../src/cache/memory.ts';
 import { recordCache } from '../src/cache/records.ts';
-import type { Caller, Opened, Source } from '../src/domain.ts';
+import type { Caller, Field, Opened, Outcome, Resolved, Source } from '../src/domain.ts';
 import { exchange } from '../src/exchange.ts';
 import { type Ask, askSource } from '../src/stages/ask.ts';
+import { assembleField } from '../src/stages/fields.ts';
 import { NOON, temporaryDirectory } from './support/gateway.ts';
 
 const AN = '003099000017';
@@ -74,6 +75,24 @@ t.test('the cause of a fault is kept for the operator', async (t) => {
 });
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+
+t.test('a register that could not be asked, for want of the key, leaves a value unconfirmed', async (t) => {
+  const field = catalogue.procedures.get('1.004222')?.[0]?.fields.find(({ at }) => at === '/fullName');
+  const lookUps = ['civil-registry', 'population'].map((source) => ({ role: 'subject', source, dataset: 'person', stage: 1 }));
+  const away: readonly Outcome[] = [
+    { kind: 'unavailable', reason: 'timeout' },
+    { kind: 'no-key', reason: 'unavailable' },
+  ];
+  const there: Outcome = { kind: 'found', record: { fullName: 'NGUYỄN VĂN AN' }, recordedAt: null, observedAt: '', freshness: 'live' };
+  const from = [0, 1].map((lookUp) => ({ lookUp, values: [['fullName']] }));
+  for (const outcome of away) {
+    const outcomes = new Map([outcome, there].entries());
+    const resolved = { outcomes, keys: new Map() } as unknown as Resolved;
+    const { result, value } = assembleField({ ...(field as Field), from }, lookUps, resolved, '2026-11-22');
+    t.match(result, { status: 'filled', source: 'population', unconfirmed: ['civil-registry'] }, outcome.kind);
+    t.equal(value, 'NGUYỄN VĂN AN');
+  }
+});
 
 async function openLog(directory: string) {
   const store = openSqliteLog(join(directory, 'log.db'));

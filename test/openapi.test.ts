@@ -108,12 +108,13 @@ t.test('every example works, and what comes back is what the document shows', as
   }
 });
 
-t.test('every refusal that the document lists has the form of a problem', async (t) => {
+t.test('every refusal that the document lists has the form of a problem, those of the token endpoint the form of OAuth', async (t) => {
   for (const { name, operation } of operations) {
     for (const [status, response] of Object.entries(operation.responses)) {
       if (status === '200') continue;
-      t.equal(nameOf(response.content?.['application/problem+json']?.schema.$ref), 'Problem', `${name} ${status}`);
-      t.match(response.description, /`[a-z-]+`/, `${name} ${status} names its codes`);
+      const [type, form] = name === 'post /oauth2/token' ? ['application/json', 'TokenError'] : ['application/problem+json', 'Problem'];
+      t.equal(nameOf(response.content?.[type ?? '']?.schema.$ref), form, `${name} ${status}`);
+      t.match(response.description, /`[a-z_-]+`/, `${name} ${status} names its codes`);
     }
   }
 });

@@ -16,20 +16,28 @@ export interface OperationDescription {
   readonly querystring?: object;
   /** The statuses of the refusals it can give. */
   readonly refusals?: readonly number[];
+  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`. */
+  readonly ownRefusals?: Readonly<Record<number, { readonly description: string; readonly schema: string }>>;
 }
 
 /** A Fastify route schema. */
 export function operation(described: OperationDescription): Record<string, unknown> {
-  const { summary, description, tag, scope, body, reply, params, querystring, refusals = [] } = described;
+  const { summary, description, tag, scope, body, reply, params, querystring, refusals = [], ownRefusals = {} } = described;
   const codes = (status: number): string =>
     Object.entries(problems)
       .filter(([, problem]) => problem.status === status)
       .map(([code, problem]) => `\`${code}\` ${problem.title}`)
       .join('; ');
-  const refused = refusals.map((status) => [
+  const refused: [number, object][] = refusals.map((status) => [
     status,
     { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
   ]);
+  for (const [status, own] of Object.entries(ownRefusals)) {
+    refused.push([
+      Number(status),
+      { description: own.description, content: { 'application/json': { schema: { $ref: `${own.schema}#` } } } },
+    ]);
+  }
   const [type, schema, meaning] =
     typeof reply === 'string' ? ['application/json', { $ref: `${reply}#` }, 'Done.'] : [reply.type, { type: 'string' }, reply.description];
   return {

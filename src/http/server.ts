@@ -82,6 +82,7 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
   // Node would answer 417 by itself, in no form of ours; RFC 9110 §10.1.1 lets an unknown expectation pass.
   server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response));
   server.server.maxConnections = MAX_CONNECTIONS;
+  cutPipelines(server);
   endConnections(server);
   // One line a request, of what cannot name a person: the route as it was declared, never the URL as it was asked.
   server.addHook('onResponse', async (request, reply) => {
@@ -147,6 +148,19 @@ function strictInput(server: FastifyInstance): void {
   });
 }
 
+/** Node starts every request that one piece of input holds: a caller who sends many and reads no answer would fill the memory. */
+function cutPipelines(server: FastifyInstance): void {
+  const unanswered = new WeakMap<Socket, number>();
+  server.addHook('onRequest', async ({ socket }, reply) => {
+    const waiting = (unanswered.get(socket) ?? 0) + 1;
+    unanswered.set(socket, waiting);
+    reply.raw.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    if (waiting <= MAX_PIPELINED) return;
+    socket.destroy();
+    return reply.hijack();
+  });
+}
+
 /** When closing, Node keeps a connection that was busy at that moment, or has not said anything yet: here none outlives the last reply. */
 function endConnections(server: FastifyInstance): void {
   let atWork = 0;
@@ -154,17 +168,7 @@ function endConnections(server: FastifyInstance): void {
   const end = (): void => {
     if (closing && atWork === 0) setImmediate(() => atWork === 0 && server.server.closeAllConnections());
   };
-  const unanswered = new WeakMap<Socket, number>();
-  server.addHook('onRequest', async (request, reply) => {
-    // Node starts every request that one piece of input holds: a caller who sends many and reads nothing would fill the memory.
-    const { socket } = request;
-    const waiting = (unanswered.get(socket) ?? 0) + 1;
-    unanswered.set(socket, waiting);
-    reply.raw.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
-    if (waiting > MAX_PIPELINED) {
-      socket.destroy();
-      return reply.hijack();
-    }
+  server.addHook('onRequest', async (_request, reply) => {
     atWork++;
     // It comes whether the reply was sent or the caller went away.
     reply.raw.once('close', () => {

@@ -27,6 +27,13 @@ export const tokenRoutes =
           scope: 'none',
           body: 'TokenRequest',
           reply: 'TokenReply',
+          ownRefusals: {
+            400: { description: '`invalid_request`, `unsupported_grant_type`, `invalid_scope`: RFC 6749 §5.2.', schema: 'TokenError' },
+            401: {
+              description: '`invalid_client`: the assertion proves no agency. The reason stands in the gateway’s log alone.',
+              schema: 'TokenError',
+            },
+          },
         }),
         consumes: ['application/x-www-form-urlencoded'],
       },

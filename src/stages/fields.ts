@@ -70,7 +70,7 @@ function decide(
     if (found !== undefined) differences.push(found);
     else if (claim.source !== first.source) confirming.push(claim);
   }
-  const unconfirmed = silent.filter(({ outcome }) => outcome.kind === 'unavailable').map(({ source }) => source);
+  const unconfirmed = silent.filter(({ outcome }) => isAway(outcome)).map(({ source }) => source);
   const { recordedAt, observedAt, freshness } = first.outcome;
   const result: FieldResult = {
     status: 'filled',
@@ -96,6 +96,10 @@ function decide(
   if (rule === undefined) return { result: { status: 'conflict', reason: 'no-register-prevails' }, conflict };
   return { result: { ...result, status: 'conflict' }, value, conflict };
 }
+
+/** Whether the source, or the one that would have named whom to ask it about, did not answer. */
+const isAway = (outcome: Outcome): boolean =>
+  outcome.kind === 'unavailable' || (outcome.kind === 'no-key' && outcome.reason === 'unavailable');
 
 const RANK = { different: 0, diacritics: 1, 'suspect-default': 2 } as const;
 
