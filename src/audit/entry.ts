@@ -1,14 +1,29 @@
 /** A line of the audit log: who asked what about whom, under which law, and what came of it. Never a value of a record. */
 import type { Freshness } from '../domain.ts';
 
+export type EntryKind =
+  /** Before a registry is asked. */
+  | 'intent'
+  /** Before an answer leaves. */
+  | 'outcome'
+  /** Before a refusal about a person leaves. */
+  | 'refusal'
+  /** Before the log is shown to an auditor, or to a citizen what it says of them. */
+  | 'audit-read'
+  | 'citizen-read'
+  /** Before bodies of entries are forgotten. */
+  | 'retention'
+  /** With the first signature of a new key of the log. */
+  | 'log-key';
+
 export interface AuditEntry {
   readonly v: 1;
   /** RFC 3339 UTC, milliseconds. */
   readonly time: string;
-  /** `intent` before a registry is asked, `outcome` before an answer leaves, `refusal` before a refusal about a person leaves, `audit-read` before the log is shown. */
-  readonly kind: 'intent' | 'outcome' | 'refusal' | 'audit-read';
+  readonly kind: EntryKind;
   /** The same for all entries of one request. */
   readonly id: string;
+  /** `citizen` where a citizen read their own ledger, `gateway` where the gateway itself acts. */
   readonly agency: string;
   readonly client: string;
   readonly officer?: string;
@@ -20,16 +35,31 @@ export interface AuditEntry {
   readonly subjects?: Readonly<Record<string, string>>;
   /** Pointers of the fields whose values left, or that were asked for. */
   readonly fields?: readonly string[];
+  /** Fields whose values were sought and did not leave → status. What the form leaves to the applicant is not listed. */
+  readonly unfilled?: Readonly<Record<string, string>>;
+  /** Fields about which sources disagree. */
+  readonly conflicts?: readonly string[];
+  /** Paper of the dossier → verdict. */
+  readonly papers?: Readonly<Record<string, string>>;
   readonly sources?: readonly SourceUse[];
   /** `answered`, `abandoned` (the caller went away), or a problem code. */
   readonly outcome?: string;
+  /** From the request's arrival to this entry. */
+  readonly milliseconds?: number;
+  /** Day YYYY-MM-DD in Viet Nam until which the law keeps the access from the citizen's own ledger. */
+  readonly withheldUntil?: string;
   /** Base64 SHA-256 of the canonical JSON of `{request, salt}`; the salt stands in the reply alone, so the digest gives nobody away. */
   readonly requestDigest?: string;
   /** Base64 SHA-256 of the canonical JSON of `prefill`. */
   readonly replyDigest?: string;
-  /** The auditor's reason, and what was searched by or which entry was read, for `audit-read`. */
+  /** For `audit-read`: the person who reads, the reason, and what was searched by or which entry was read. */
+  readonly auditor?: string;
   readonly reason?: string;
   readonly query?: Readonly<Record<string, string | number>>;
+  /** For `retention`: kind of entry → time before which entries of that kind are forgotten; all of them stand before index `upTo`. */
+  readonly retention?: { readonly upTo: number; readonly before: Readonly<Record<string, string>> };
+  /** For `log-key`: the verifier key that signs from here on. */
+  readonly logKey?: string;
   /** Digest of the configuration that decided. */
   readonly config: string;
 }
@@ -39,7 +69,9 @@ export interface SourceUse {
   readonly source: string;
   readonly dataset: string;
   readonly role: string;
-  /** `found`, `absent`, or why it gave nothing. */
+  /** `found`, `absent`, `to-ask` in an intent, or why it gave nothing. */
   readonly result: string;
   readonly freshness?: Freshness;
+  /** How long it took to answer; absent where it was not asked. */
+  readonly milliseconds?: number;
 }

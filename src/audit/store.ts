@@ -1,33 +1,50 @@
 /** Where the log is kept. Every implementation passes the suite in `test/audit.test.ts`. */
 
 export interface Batch {
-  /** Index of the first entry: the length the log must have for the batch to fit. */
-  readonly from: number;
-  /** Canonical JSON of each entry. */
+  /** Canonical JSON of each entry, to stand from the end of the log on. */
   readonly entries: readonly string[];
   /** Every tile that the entries change or complete, whole. */
-  readonly tiles: readonly { readonly level: number; readonly index: number; readonly hashes: Buffer }[];
+  readonly tiles: readonly Tile[];
   /** The signed checkpoint over the log with the batch, or undefined to keep the one before. */
   readonly checkpoint: string | undefined;
+}
+
+export interface Tile {
+  readonly level: number;
+  readonly index: number;
+  readonly hashes: Buffer;
 }
 
 export interface Head {
   readonly size: number;
   /** The newest signed checkpoint, over `size` entries or fewer; undefined on a new log. */
   readonly checkpoint: string | undefined;
+  /** The newest checkpoint that witnesses cosigned, with their signatures. */
+  readonly cosigned: string | undefined;
+  /** Index of the newest entry that says up to where bodies were pruned; undefined where none ever was. */
+  readonly retention: number | undefined;
 }
 
-/** The log is not as long as the batch supposes: another process wrote to it. Nothing was stored. */
-export class LogMoved extends Error {}
-
-export interface LogStore {
-  /** MUST store the batch whole or not at all, and MUST resolve only when it would survive a power cut. Rejects with `LogMoved` where it does not fit. */
-  append(batch: Batch): Promise<void>;
+/** What reads a log, wherever it is kept: all that a verifier needs. */
+export interface LogReader {
   head(): Promise<Head>;
-  /** The entries [from, to) in order; fewer only where the log ends. */
-  read(from: number, to: number): Promise<string[]>;
+  /** The bodies of the entries [from, to) in order, undefined for one that is not there any more; fewer only where the log ends. */
+  read(from: number, to: number): Promise<(string | undefined)[]>;
   /** A tile with the hashes it has so far. Rejects where there is none. */
   tile(level: number, index: number): Promise<Buffer>;
+}
+
+export interface LogStore extends LogReader {
+  /**
+   * Runs `compose` with the head of the log while no other process can append, and stores its batch. MUST store it whole or not at all, and
+   * MUST resolve only when it would survive a power cut; where it rejects, the batch may be stored or not, and the next `compose` is told.
+   * No process may keep others waiting for longer than a few seconds, though it be killed or stopped within.
+   */
+  append(compose: (head: Head) => Batch | Promise<Batch>): Promise<void>;
+  /** Keeps a cosigned checkpoint, unless a longer one is kept already. */
+  publish(cosigned: string, size: number): Promise<void>;
+  /** Forgets the bodies of these entries. `retention` is the index of the entry that says so, on record before. */
+  prune(indexes: readonly number[], retention: number): Promise<void>;
   close(): Promise<void>;
 }
 
