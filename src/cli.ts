@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Environment, openCatalogue } from './app.ts';
-import { openCheckpoint, parseVerifierKey } from './audit/checkpoint.ts';
+import { parseVerifierKey, type VerifierKey } from './audit/checkpoint.ts';
 import { openSqliteLog } from './audit/sqlite.ts';
 import { type SavedReply, verifyReceipt, verifyReply } from './audit/verify.ts';
 import { checkLog } from './audit/whole.ts';
@@ -149,7 +149,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       options: { key: { type: 'string' }, request: { type: 'string' } },
     });
     const file = required(positionals[0], 'the file with the reply, or - for standard input');
-    const key = parseVerifierKey(readFileSync(values.key ?? join(line.environment.dataDirectory, 'log.vkey'), 'utf8'));
+    const key = verifierKeys(values.key ?? join(line.environment.dataDirectory, 'log.vkey'));
     // Strictly: of two equal members one reader takes the first and another the last.
     const saved = parseStrictJson(file === '-' ? await readAll(line.stdin) : readFileSync(file)) as unknown;
     const code = refusalCode(saved);
@@ -182,12 +182,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     if (verb !== 'verify') throw new UsageError('audit takes verify');
     const file = join(directory, 'log.db');
     if (!existsSync(file)) throw new Error(`there is no log at ${file}`);
-    const key = parseVerifierKey(readFileSync(values.key ?? join(directory, 'log.vkey'), 'utf8'));
-    const seen = values.seen === undefined ? undefined : openCheckpoint(readFileSync(values.seen, 'utf8'), key);
+    const key = verifierKeys(values.key ?? join(directory, 'log.vkey'));
+    const seen = values.seen === undefined ? undefined : { checkpoint: readFileSync(values.seen, 'utf8'), blocks: Buffer.alloc(0) };
     const store = openSqliteLog(file);
     try {
       const { entries, signed } = await checkLog(store, key, seen);
-      out(`verified: ${entries} entries of the log ${key.name}, of which ${signed} are under its signed head`);
+      out(`verified: ${entries} entries of the log ${key[0]?.name}, of which ${signed} are under its signed head`);
       return 0;
     } finally {
       await store.close();
@@ -212,6 +212,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return 0;
   },
 };
+
+/** The keys of a log, one a line. */
+const verifierKeys = (file: string): VerifierKey[] => readFileSync(file, 'utf8').trim().split(/\r?\n/).map(parseVerifierKey);
 
 function required(value: string | undefined, what: string): string {
   if (value === undefined) throw new UsageError(`${what} is missing`);

@@ -58,27 +58,43 @@ export function checkpointSigner(name: string, privateKey: KeyObject): (checkpoi
   };
 }
 
-/** The checkpoint in a signed note that `key` signed. Throws an Error that says what does not hold. */
-export function openCheckpoint(note: string, key: VerifierKey): Checkpoint {
+/** Whether a line of the note claims to be of this key: nothing is verified. */
+export function bearsSignature(note: string, { name, id }: VerifierKey): boolean {
+  return signatures(note).some((line) => line.name === name && line.bytes.subarray(0, 4).equals(id));
+}
+
+function signatures(note: string): { name: string; bytes: Buffer }[] {
+  return note
+    .slice(note.indexOf('\n\n') + 2, -1)
+    .split('\n')
+    .map((line) => {
+      const [, name, text] = /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line) ?? [];
+      const bytes = fromBase64(text ?? '');
+      if (name === undefined || bytes === undefined) throw new Error('the checkpoint holds a line that is no signature');
+      return { name, bytes };
+    });
+}
+
+/** The checkpoint in a signed note of the log that one of its keys signed. Throws an Error that says what does not hold. */
+export function openCheckpoint(note: string, keys: VerifierKey | readonly VerifierKey[]): Checkpoint {
   const end = note.indexOf('\n\n');
   if (end < 0 || !note.endsWith('\n')) throw new Error('the checkpoint is not a signed note');
   const body = note.slice(0, end + 1);
-  const lines = note
-    .slice(end + 2, -1)
-    .split('\n')
-    .map((line) => /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line));
-  if (lines.includes(null)) throw new Error('the checkpoint holds a line that is no signature');
-  const signed = lines
-    .filter((match) => match?.[1] === key.name)
-    .map((match) => fromBase64(match?.[2] ?? ''))
-    .find((bytes) => bytes?.subarray(0, 4).equals(key.id));
-  if (signed === undefined) throw new Error(`the checkpoint bears no signature of ${key.name}`);
-  if (!verify(null, Buffer.from(body), key.key, signed.subarray(4)))
-    throw new Error(`the signature of ${key.name} on the checkpoint is wrong`);
+  const lines = signatures(note);
+  const known = [keys].flat();
+  const signed = known.filter((key) => {
+    const line = lines.find(({ name, bytes }) => name === key.name && bytes.subarray(0, 4).equals(key.id));
+    if (line !== undefined && !verify(null, Buffer.from(body), key.key, line.bytes.subarray(4)))
+      throw new Error(`the signature of ${key.name} on the checkpoint is wrong`);
+    return line !== undefined;
+  });
+  if (signed.length === 0) throw new Error(`the checkpoint bears no signature of ${known[0]?.name}`);
   const [origin, size, root, ...rest] = body.slice(0, -1).split('\n');
   const hashed = fromBase64(root ?? '');
   if (!origin || !/^(0|[1-9][0-9]{0,15})$/.test(size ?? '') || hashed?.length !== 32 || rest.length > 0) {
     throw new Error('the checkpoint has not the form of a checkpoint');
   }
+  // A key signs under the name of its log: with one key for two logs, the head of one is still not that of the other.
+  if (!signed.some(({ name }) => name === origin)) throw new Error(`the checkpoint is that of ${origin}, not of ${signed[0]?.name}`);
   return { origin, size: Number(size), root: hashed };
 }

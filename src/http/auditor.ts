@@ -1,18 +1,18 @@
 /** For auditors: who read what. Reading the log is itself on record, before anything is shown. */
-import { type KeyObject, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
 import type { AuditEntry } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { LogSearch, SearchQuery } from '../audit/search.ts';
 import type { Caller, Clock, Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
-import { pseudonym } from '../stages/record.ts';
+import type { Pseudonyms } from '../pseudonyms.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
 export interface AuditorTools {
   readonly log: AuditLog;
   readonly search: LogSearch;
-  readonly pseudonymKey: KeyObject;
+  readonly pseudonyms: Pseudonyms;
   readonly configDigest: string;
   readonly clock: Clock;
   readonly authentication: (scope: Scope) => RouteAuthentication;
@@ -26,7 +26,7 @@ interface SearchBody extends Omit<SearchQuery, 'limit' | 'pseudonym' | 'before'>
 }
 
 export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
-  const { log, search, pseudonymKey, configDigest, clock, authentication } = tools;
+  const { log, search, pseudonyms, configDigest, clock, authentication } = tools;
 
   const onRecord = async (caller: Caller, reason: string | undefined, query: NonNullable<AuditEntry['query']>): Promise<void> => {
     const entry: AuditEntry = {
@@ -68,7 +68,7 @@ export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
         if (/\p{Nd}{9}/u.test(reason.normalize('NFKC').replace(/[^\p{L}\p{Nd}]/gu, ''))) {
           throw new Problem('invalid-request', { errors: [{ pointer: '/reason', detail: 'must name nobody by number' }] });
         }
-        const subjects = subject === undefined ? {} : { subject: pseudonym(pseudonymKey, 'person', subject) };
+        const subjects = subject === undefined ? {} : { subject: pseudonyms.of('person', subject) };
         await onRecord(callerOf(request), reason, { ...conditions, ...subjects });
         const query: SearchQuery = {
           ...conditions,

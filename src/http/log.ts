@@ -1,11 +1,11 @@
 /** The log for outsiders: the key that verifies it and its signed head. */
 import type { FastifyPluginAsync } from 'fastify';
-import type { AuditLog } from '../audit/log.ts';
+import type { LogReader } from '../audit/store.ts';
 import { Problem } from '../problems.ts';
 import { operation } from './operation.ts';
 
 export const logRoutes =
-  (log: AuditLog, verifierKey: string): FastifyPluginAsync =>
+  (log: LogReader, verifierKeys: readonly string[]): FastifyPluginAsync =>
   async (server) => {
     server.get('/v1/log/key', {
       schema: operation({
@@ -15,7 +15,7 @@ export const logRoutes =
         scope: 'none',
         reply: { type: 'text/plain', description: '`<name>+<key id>+<base64>`' },
       }),
-      handler: async (_request, reply) => reply.type('text/plain; charset=utf-8').send(`${verifierKey}\n`),
+      handler: async (_request, reply) => reply.type('text/plain; charset=utf-8').send(`${verifierKeys.join('\n')}\n`),
     });
     server.get('/v1/log/checkpoint', {
       schema: operation({
@@ -27,7 +27,7 @@ export const logRoutes =
         refusals: [404],
       }),
       handler: async (_request, reply) => {
-        const checkpoint = await log.checkpoint();
+        const { checkpoint } = await log.head();
         if (checkpoint === undefined) throw new Problem('not-found', { detail: 'the log is empty' });
         return reply.type('text/plain; charset=utf-8').send(checkpoint);
       },
