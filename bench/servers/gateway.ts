@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { createGateway } from '../../src/app.ts';
-import { openSqliteLog } from '../../src/audit/sqlite.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { Client } from '../../src/client.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
@@ -17,16 +16,13 @@ const { registries, dataDirectory } = handed<{ registries: Registries; dataDirec
 const AGENCY = 'X01.1';
 
 let commits = 0;
-function countingLog(path: string): LogStore {
-  const store = openSqliteLog(path);
-  return {
-    ...store,
-    append: (batch) => {
-      commits++;
-      return store.append(batch);
-    },
-  };
-}
+const countingLog = (store: LogStore): LogStore => ({
+  ...store,
+  append: (compose) => {
+    commits++;
+    return store.append(compose);
+  },
+});
 
 const port = await freePort();
 const issuer = `http://127.0.0.1:${port}`;
@@ -47,7 +43,7 @@ const gateway = await createGateway({
     credentials: registries.credentials,
   },
   logger: pino({ level: 'info', base: null }),
-  openLog: countingLog,
+  aroundStore: countingLog,
 });
 await gateway.server.listen({ host: '127.0.0.1', port });
 
