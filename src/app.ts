@@ -37,6 +37,8 @@ export interface Environment {
   readonly port: number;
   readonly configDirectory: string;
   readonly dataDirectory: string;
+  /** Where a verifier of this machine's user keeps what it saw. */
+  readonly stateDirectory: string;
   /** Public base URL, without a slash at its end. */
   readonly issuer: string;
   readonly databaseUrl: string | undefined;
