@@ -22,7 +22,11 @@ export type Command = (argv: string[], line: CommandLine) => Promise<number>;
 export class UsageError extends Error {}
 
 /** The keys of a log, one a line. */
-export const verifierKeys = (file: string): VerifierKey[] => readFileSync(file, 'utf8').trim().split(/\r?\n/).map(parseVerifierKey);
+export const verifierKeys = (file: string): VerifierKey[] =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split(/\r?\n/)
+    .map((text) => parseVerifierKey(text));
 
 export function required(value: string | undefined, what: string): string {
   if (value === undefined) throw new UsageError(`${what} is missing`);
