@@ -1,15 +1,11 @@
 /** The composition root: what is plugged into what. */
 
-import { createPublicKey } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import type { SourceError } from './adapter.ts';
-import { checkpointSigner, formatVerifierKey, parseVerifierKey } from './audit/checkpoint.ts';
-import { AuditLog } from './audit/log.ts';
 import { openSqliteSearch } from './audit/search.ts';
-import { openSqliteLog } from './audit/sqlite.ts';
 import type { LogStore } from './audit/store.ts';
 import { memoryCache } from './cache/memory.ts';
 import { recordCache } from './cache/records.ts';
@@ -24,11 +20,14 @@ import { logRoutes } from './http/log.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
 import { operatorRoutes } from './http/operator.ts';
+import { recorder } from './http/recorded.ts';
 import { buildServer } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
+import { openLogbook } from './logbook.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
+import { pseudonyms } from './pseudonyms.ts';
 import { askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
 import { Tokens } from './tokens.ts';
@@ -39,6 +38,8 @@ export interface Environment {
   readonly port: number;
   readonly configDirectory: string;
   readonly dataDirectory: string;
+  /** Where a verifier of this machine's user keeps what it saw. */
+  readonly stateDirectory: string;
   /** Public base URL, without a slash at its end. */
   readonly issuer: string;
   readonly databaseUrl: string | undefined;
@@ -53,8 +54,8 @@ export interface GatewayOptions {
   readonly sandbox: SandboxRegistries | undefined;
   readonly logger: FastifyBaseLogger;
   readonly clock?: Clock;
-  /** Another store for the log, for tests that break it. */
-  readonly openLog?: (path: string) => LogStore;
+  /** Put around the store of the log by tests that break it. */
+  readonly aroundStore?: (store: LogStore) => LogStore;
 }
 
 export interface Gateway {
@@ -87,7 +88,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** What is put on the stack is let go in reverse order: the server first, then what it needs. */
 async function compose(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<Gateway, 'close'>> {
-  const { environment, sandbox, logger, clock = Date.now, openLog = openSqliteLog } = options;
+  const { environment, sandbox, logger, clock = Date.now, aroundStore } = options;
   const { dataDirectory, issuer, databaseUrl, redisUrl } = environment;
   if (databaseUrl !== undefined) throw new Error('DATABASE_URL is set, but this version keeps its log in SQLite only: unset it');
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
@@ -97,15 +98,12 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
 
   const keys = openKeys(options);
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
-  const origin = catalogue.gateway.logOrigin;
-  const verifierKey = formatVerifierKey(origin, createPublicKey(keys.log));
-  const store = openLog(join(dataDirectory, 'log.db'));
-  opened.defer(() => store.close());
-  const log = await AuditLog.open({ store, origin, sign: checkpointSigner(origin, keys.log), key: parseVerifierKey(verifierKey) });
-  writeFileSync(join(dataDirectory, 'log.vkey'), `${verifierKey}\n`);
+  const { logOrigin: origin } = catalogue.gateway;
+  const book = { dataDirectory, databaseUrl, origin, keys, configDigest, clock, ...(aroundStore === undefined ? {} : { aroundStore }) };
+  const { store, log, ring } = await openLogbook(book, opened);
   const search = openSqliteSearch(join(dataDirectory, 'search.db'), store);
   opened.defer(() => search.close());
-  opened.defer(() => log.settled());
+  const people = pseudonyms(keys.pseudonym, clock);
 
   const near = memoryCache(catalogue.gateway.cacheBytes);
   const report = (state: string): void => logger.warn({ redis: state }, 'shared cache');
@@ -121,7 +119,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed'),
   };
   const asks = new Map([...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, asking)]));
-  const tools = { catalogue, cache: records, sources: catalogue.sources, asks, log, pseudonymKey: keys.pseudonym, configDigest, clock };
+  const tools = { catalogue, cache: records, sources: catalogue.sources, asks, log, pseudonyms: people, configDigest, clock };
 
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: catalogue.gateway.tokenLifetimeSeconds, agencies, clock });
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
@@ -132,8 +130,14 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     describe: (instance) => describeApi(instance, VERSION),
     audiences: [
       agencyRoutes({ catalogue, clock, authentication, exchange: (caller, request, gone) => exchange(caller, request, tools, gone) }),
-      auditorRoutes({ log, search, pseudonymKey: keys.pseudonym, configDigest, clock, authentication }),
-      logRoutes(log, verifierKey),
+      auditorRoutes({ log, search, pseudonyms: people, configDigest, clock, authentication }),
+      logRoutes({
+        reader: store,
+        verifierKeys: ring.texts,
+        witnessed: false,
+        onRecord: recorder({ log, configDigest, clock }),
+        authentication,
+      }),
       tokenRoutes(tokens, issuer),
       operatorRoutes({ log, configDigest, stopping: () => stopping }),
     ],

@@ -212,7 +212,10 @@ export type Opened = Brand<'opened'> & { readonly index: number };
 export type Freshness = 'live' | 'cached';
 
 /** What became of one look-up. */
-export type Outcome =
+export type Outcome = {
+  /** How long the source took, where it was asked. */
+  readonly milliseconds?: number;
+} & (
   | {
       readonly kind: 'found';
       readonly record: JsonObject;
@@ -223,7 +226,8 @@ export type Outcome =
   | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: Freshness }
   | { readonly kind: 'unavailable'; readonly reason: SourceFailure; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
-  | { readonly kind: 'no-key'; readonly reason: NoKey };
+  | { readonly kind: 'no-key'; readonly reason: NoKey }
+);
 export type NoKey = 'role-not-given' | 'several-values' | 'not-found' | 'unavailable' | 'not-confirmed';
 
 /** Every planned look-up answered, by its index; and the key of every role that became known. Personal data. */

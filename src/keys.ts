@@ -1,15 +1,17 @@
 /** The gateway's own keys: made on first start, kept in the data directory for the process alone, never in the configuration. */
-import { createPrivateKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export interface GatewayKeys {
   /** Signs access tokens (P-256, ES256: the cheaper one to verify). */
   readonly token: KeyObject;
-  /** Signs checkpoints of the log (Ed25519). */
-  readonly log: KeyObject;
-  /** Makes the pseudonyms of the log (HMAC-SHA256). */
-  readonly pseudonym: KeyObject;
+  /** Sign checkpoints of the log (Ed25519), newest first. */
+  readonly log: readonly LogKey[];
+  /** Make the pseudonyms of the log (HMAC-SHA256), newest first. */
+  readonly pseudonym: readonly RotatedKey[];
+  /** Cosigns checkpoints of other logs (Ed25519). */
+  readonly witness: KeyObject;
   /** Seals the cache (AES-256-GCM), and names its entries (HMAC-SHA256). */
   readonly seal: KeyObject;
   readonly cacheName: KeyObject;
@@ -19,11 +21,25 @@ export interface GatewayKeys {
   readonly made: boolean;
 }
 
+/** A key and the time it is used from, in milliseconds since the epoch: so that every gateway of a log changes to it at once. */
+export interface RotatedKey {
+  readonly from: number;
+  readonly key: KeyObject;
+}
+
+/** Of a key that signs no more, only the public half is kept. */
+export interface LogKey {
+  readonly from: number;
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject | undefined;
+}
+
 interface StoredKeys {
   sandbox: boolean;
   token: string;
-  log: string;
-  pseudonym: string;
+  log: { from: string; key: string }[];
+  pseudonym: { from: string; key: string }[];
+  witness: string;
   seal: string;
   cacheName: string;
 }
@@ -35,12 +51,17 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
   if (made && existsSync(join(directory, 'log.db')))
     throw new Error(`${path} is missing beside a log that was signed with it: put it back from its backup`);
   if (made) writeSecret(path, JSON.stringify(makeKeys(sandbox), null, 2));
-  const stored = JSON.parse(readFileSync(path, 'utf8')) as StoredKeys;
+  const stored = readKeys(path);
   const secret = (value: string): KeyObject => createSecretKey(Buffer.from(value, 'base64'));
   return {
     token: createPrivateKey(stored.token),
-    log: createPrivateKey(stored.log),
-    pseudonym: secret(stored.pseudonym),
+    log: stored.log.map(({ from, key }) => ({
+      from: Date.parse(from),
+      publicKey: createPublicKey(key),
+      privateKey: key.includes('PRIVATE') ? createPrivateKey(key) : undefined,
+    })),
+    pseudonym: stored.pseudonym.map(({ from, key }) => ({ from: Date.parse(from), key: secret(key) })),
+    witness: createPrivateKey(stored.witness),
     seal: secret(stored.seal),
     cacheName: secret(stored.cacheName),
     sandbox: stored.sandbox,
@@ -48,14 +69,47 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
   };
 }
 
+const EPOCH = new Date(0).toISOString();
+
+/** Keys that were written before they could be rotated are those of the beginning; one that did not exist then is made. */
+function readKeys(path: string): StoredKeys {
+  const stored = JSON.parse(readFileSync(path, 'utf8')) as Omit<StoredKeys, 'log' | 'pseudonym'> & Record<'log' | 'pseudonym', unknown>;
+  const dated = (keys: unknown): StoredKeys['log'] =>
+    typeof keys === 'string' ? [{ from: EPOCH, key: keys }] : (keys as StoredKeys['log']);
+  const keys = { ...stored, log: dated(stored.log), pseudonym: dated(stored.pseudonym), witness: stored.witness ?? pem(newEd25519()) };
+  if (stored.witness === undefined) replaceSecret(path, JSON.stringify(keys, null, 2));
+  return keys;
+}
+
+export type Rotated = 'log' | 'pseudonym';
+
+/**
+ * Makes a new key that is used from `from` on. Of the log's keys, those that are over lose their private half; the one in use keeps it,
+ * since it vouches for the new one. Throws where a rotation is still to come.
+ */
+export function rotateKey(directory: string, which: Rotated, from: Date, now: Date): void {
+  const path = join(directory, 'keys.json');
+  const stored = readKeys(path);
+  const [newest] = stored[which];
+  if (newest !== undefined && Date.parse(newest.from) > now.getTime())
+    throw new Error(`a new key is made already; it is used from ${newest.from} on`);
+  const key = which === 'log' ? pem(newEd25519()) : randomBytes(32).toString('base64');
+  const older = which === 'log' ? stored.log.map((one, i) => (i === 0 ? one : { ...one, key: publicPem(one.key) })) : stored.pseudonym;
+  replaceSecret(path, JSON.stringify({ ...stored, [which]: [{ from: from.toISOString(), key }, ...older] }, null, 2));
+}
+
+const pem = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }) as string;
+const publicPem = (key: string): string => createPublicKey(key).export({ format: 'pem', type: 'spki' }) as string;
+const newEd25519 = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
+
 function makeKeys(sandbox: boolean): StoredKeys {
-  const pem = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }) as string;
   const secret = (): string => randomBytes(32).toString('base64');
   return {
     sandbox,
     token: pem(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
-    log: pem(generateKeyPairSync('ed25519').privateKey),
-    pseudonym: secret(),
+    log: [{ from: EPOCH, key: pem(newEd25519()) }],
+    pseudonym: [{ from: EPOCH, key: secret() }],
+    witness: pem(newEd25519()),
     seal: secret(),
     cacheName: secret(),
   };
@@ -63,12 +117,7 @@ function makeKeys(sandbox: boolean): StoredKeys {
 
 /** Writes a file that only its owner can read, whole or not at all; where it is there already, the one that is there stays. */
 export function writeSecret(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.new`;
-  const file = openSync(temporary, 'w', 0o600);
-  writeSync(file, text);
-  fsyncSync(file);
-  closeSync(file);
+  const temporary = writeTemporary(path, text);
   try {
     linkSync(temporary, path);
   } catch (error) {
@@ -76,6 +125,21 @@ export function writeSecret(path: string, text: string): void {
   } finally {
     unlinkSync(temporary);
   }
+}
+
+/** The same, in place of the one that is there. */
+function replaceSecret(path: string, text: string): void {
+  renameSync(writeTemporary(path, text), path);
+}
+
+function writeTemporary(path: string, text: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.new`;
+  const file = openSync(temporary, 'w', 0o600);
+  writeSync(file, text);
+  fsyncSync(file);
+  closeSync(file);
+  return temporary;
 }
 
 /** Makes an agency's key pair: the private JWK for the agency, the public one for its file in `config/agencies/`. */

@@ -42,11 +42,20 @@ export function checkpointSigner(name: string, ...privateKeys: KeyObject[]): (ch
 export function openCheckpoint(note: string, keys: VerifierKey | readonly VerifierKey[]): Checkpoint {
   const parsed = parseNote(note);
   const known = 'name' in keys ? [keys] : keys;
-  if (verifiedSignatures(parsed, known).length === 0) {
+  const signed = verifiedSignatures(parsed, known);
+  if (signed.length === 0) {
     throw new Error(`the checkpoint bears no signature of ${[...new Set(known.map(({ name }) => name))].join(' or ')}`);
   }
-  return readCheckpoint(parsed.body);
+  const checkpoint = readCheckpoint(parsed.body);
+  // A key signs under the name of its log: with one key for two logs, the head of one is still not that of the other.
+  if (!signed.some(({ key }) => key.name === checkpoint.origin)) {
+    throw new Error(`the checkpoint is that of ${checkpoint.origin}, not of ${signed[0]?.key.name}`);
+  }
+  return checkpoint;
 }
+
+/** Whether a line of the note claims to be of this key: nothing is verified. */
+export const bearsSignature = (note: string, key: VerifierKey): boolean => parseNote(note).signatures.some((one) => isBy(one, key));
 
 /** A signature that holds. */
 export interface Verified {

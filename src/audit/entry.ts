@@ -13,7 +13,7 @@ export type EntryKind =
   | 'citizen-read'
   /** Before bodies of entries are forgotten. */
   | 'retention'
-  /** With the first signature of a new key of the log. */
+  /** When a new key begins to sign the log. */
   | 'log-key';
 
 export interface AuditEntry {
@@ -56,12 +56,27 @@ export interface AuditEntry {
   readonly auditor?: string;
   readonly reason?: string;
   readonly query?: Readonly<Record<string, string | number>>;
-  /** For `retention`: kind of entry → time before which entries of that kind are forgotten; all of them stand before index `upTo`. */
-  readonly retention?: { readonly upTo: number; readonly before: Readonly<Record<string, string>> };
-  /** For `log-key`: the verifier key that signs from here on. */
-  readonly logKey?: string;
+  readonly retention?: Retention;
+  readonly logKey?: Handover;
   /** Digest of the configuration that decided. */
   readonly config: string;
+}
+
+/** Bodies about to be forgotten: of the kinds named, with a time before the one beside each. */
+export interface Retention {
+  readonly before: Readonly<Record<string, string>>;
+  /** How many. */
+  readonly count: number;
+  /** All of them stand before this index. */
+  readonly upTo: number;
+}
+
+/** The key of the log that signs from here on, vouched for by the one before. */
+export interface Handover {
+  /** Verifier key, as text. */
+  readonly key: string;
+  /** Base64 Ed25519 signature of the key before over `handoverText`. */
+  readonly signature: string;
 }
 
 /** A registry's part in an answer. */

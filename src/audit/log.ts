@@ -1,77 +1,103 @@
 /** The append-only log: what queued while the last commit ran is committed, hashed into the tree and signed at once. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JsonObject } from '../adapter.ts';
 import type { Receipt } from '../domain.ts';
 import { canonicalJson } from './canonical.ts';
-import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
+import { bearsSignature, type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
-import { LogBroken, LogMoved, type LogStore } from './store.ts';
-import {
-  HASH_BYTES,
-  inclusionPath,
-  leafHash,
-  NEWEST,
-  rangeRoot,
-  rootFromPath,
-  TILE_HEIGHT,
-  TILE_WIDTH,
-  TreeEdge,
-  tileReader,
-} from './tree.ts';
+import { type Batch, type Head, LogBroken, type LogReader, type LogStore } from './store.ts';
+import { edgeOf, prunedBefore, storedLeaves, withTiles } from './stored.ts';
+import { inclusionPath, leafHash, NEWEST, rangeRoot, rootFromPath, TILE_WIDTH, type TreeEdge } from './tree.ts';
 
 /** The log could not be written: nothing that waited for it may happen. */
 export class LogUnavailable extends Error {}
 
-interface Waiting {
-  readonly entry: AuditEntry;
-  readonly bytes: string;
-  readonly receipt: boolean;
-  readonly resolve: (receipt: Receipt) => void;
-  readonly reject: (error: Error) => void;
+/** A key of the log at work. */
+export interface LogSigner {
+  readonly key: VerifierKey;
+  /** A signed note with this checkpoint. */
+  readonly sign: (checkpoint: Checkpoint) => string;
+  /** The entry by which it takes over from the key before. */
+  readonly takeOver: () => AuditEntry;
 }
 
 export interface LogSettings {
   readonly store: LogStore;
   readonly origin: string;
-  readonly sign: (checkpoint: Checkpoint) => string;
-  readonly key: VerifierKey;
+  /** Whoever signs, or signed once, newest first. */
+  readonly keys: readonly VerifierKey[];
+  /** Who signs now. */
+  readonly signer: () => LogSigner;
   /** How many entries may wait; beyond it `append` refuses at once. */
   readonly queue?: number;
 }
 
-/** How often a batch is fitted anew to a log that other processes write to as well. */
-const MAX_TRIES = 20;
+/** An entry whose body is not kept any more: its place in the tree still is, and the entry that says why. */
+export interface PrunedEntry {
+  readonly index: number;
+  readonly pruned: true;
+  /** Base64 leaf hash. */
+  readonly leaf: string;
+  readonly proof: readonly string[];
+  readonly checkpoint: string;
+  /** Index of the entry that says up to where, and why, bodies were forgotten. */
+  readonly retention: number;
+}
+
+/** What is being stored. */
+interface Taken {
+  readonly from: number;
+  readonly batch: readonly Waiting[];
+  checkpoint: string | undefined;
+}
+
+interface Waiting {
+  readonly entry: AuditEntry;
+  /** Canonical JSON. */
+  readonly body: string;
+  readonly receipt: boolean;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** An entry is no longer than a bundle of tlog-tiles can say. Bytes. */
+export const MAX_ENTRY_BYTES = 65_535;
+
+/** Up to how many entries of other processes are followed leaf by leaf; beyond, the edge of the tree is read anew. */
+const FOLLOWED = NEWEST;
 
 export class AuditLog {
   readonly #settings: LogSettings;
   readonly #limit: number;
   #edge: TreeEdge;
+  /** The newest signed checkpoint that this process knows of. */
+  #checkpoint: string | undefined;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #healthy = true;
-  /** Whether the store holds a signed checkpoint. */
-  #signed: boolean;
 
-  private constructor(settings: LogSettings, edge: TreeEdge, signed: boolean) {
-    this.#signed = signed;
+  private constructor(settings: LogSettings, edge: TreeEdge, checkpoint: string | undefined) {
     this.#settings = settings;
     this.#edge = edge;
+    this.#checkpoint = checkpoint;
     this.#limit = settings.queue ?? 10_000;
   }
 
   /** Opens the log and checks that its newest signed checkpoint is true of what is stored. Throws where it is not. */
   static async open(settings: LogSettings): Promise<AuditLog> {
-    const head = await settings.store.head();
+    const { store, keys } = settings;
+    const head = await store.head();
     if (head.checkpoint !== undefined) {
-      const { size, root, origin } = openCheckpoint(head.checkpoint, settings.key);
+      const { size, root, origin } = openCheckpoint(head.checkpoint, keys);
       if (origin !== settings.origin) throw new Error(`the log is that of ${origin}, not of ${settings.origin}`);
       if (size > head.size) throw new Error(`the log lost entries: its checkpoint speaks of ${size}, it holds ${head.size}`);
-      const stored = await withTiles(settings.store, (node) => rangeRoot(0, size, node));
+      const stored = await withTiles(store, (node) => rangeRoot(0, size, node));
       if (!stored.equals(root)) throw new Error('the log was changed: its tree does not lead to its signed checkpoint');
     }
     if (head.checkpoint === undefined && head.size > 0)
       throw new Error('the log was changed: it holds entries and bears no signed checkpoint');
-    await checkNewest(settings.store, head.size);
-    return new AuditLog(settings, await edgeOf(settings.store, head.size), head.checkpoint !== undefined);
+    await checkNewest(store, head);
+    return new AuditLog(settings, await edgeOf(store, head.size), head.checkpoint);
   }
 
   /** Whether the last commit succeeded. */
@@ -81,108 +107,126 @@ export class AuditLog {
 
   /** Tries whether the log can be written again, and says so. */
   async probe(): Promise<boolean> {
-    if (this.#healthy || this.#running !== undefined) return this.#healthy;
-    const { size } = this.#edge;
-    try {
-      await this.#settings.store.append({ from: size, entries: [], tiles: [], checkpoint: undefined }).catch((error) => {
-        if (!(error instanceof LogMoved)) throw error;
-        return this.#reload();
-      });
-      this.#healthy = true;
-    } catch {
-      this.#healthy = false;
-    }
+    if (!this.#healthy && this.#running === undefined) await this.#start(true);
     return this.#healthy;
   }
 
-  /** Appends an entry; resolves when it is durable. Rejects with `LogUnavailable`, and then nothing of it was kept. */
+  /** Appends an entry; resolves when it is durable. Rejects with `LogUnavailable`, and then nobody may act as though it were on record. */
   append(entry: AuditEntry, options: { receipt: boolean }): Promise<Receipt> {
     if (this.#waiting.length >= this.#limit) return Promise.reject(new LogUnavailable('too many entries wait for the log'));
-    const bytes = canonicalJson(entry);
+    const body = canonicalJson(entry);
+    if (Buffer.byteLength(body) > MAX_ENTRY_BYTES) return Promise.reject(new RangeError('the entry is too long for the log'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ entry, bytes, receipt: options.receipt, resolve, reject });
+      this.#waiting.push({ entry, body, receipt: options.receipt, resolve, reject });
       // Committing on the next turn of the event loop lets every request of this turn share one sync and one signature.
-      this.#running ??= new Promise<void>((done) => {
-        setImmediate(() => void this.#run().then(done));
-      });
+      if (this.#running === undefined) void this.#start(false);
     });
   }
 
-  async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, NEWEST);
-      try {
-        await this.#commit(batch);
-        this.#healthy = true;
-      } catch (error) {
-        this.#healthy = false;
-        const refusal = new LogUnavailable('the log could not be written', { cause: error });
-        for (const waiting of batch) waiting.reject(refusal);
-      }
-    }
-    this.#running = undefined;
+  #start(evenEmpty: boolean): Promise<void> {
+    this.#running = (async () => {
+      await nextTurn();
+      if (evenEmpty) await this.#commit();
+      while (this.#waiting.length > 0) await this.#commit();
+      this.#running = undefined;
+    })();
+    return this.#running;
   }
 
-  async #commit(batch: readonly Waiting[]): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      const from = this.#edge.size;
-      try {
-        return await this.#store(batch);
-      } catch (error) {
-        // Leaves that were not stored must not stay: another process could bring the log to just the length they feign.
-        this.#edge.truncate(from);
-        if (!(error instanceof LogMoved) || tries === MAX_TRIES) throw error;
-        await this.#reload();
-      }
+  /** Commits what waits. What that is, is settled when it is this process's turn to write: whatever came while another wrote goes along. */
+  async #commit(): Promise<void> {
+    let taken: Taken | undefined;
+    const make = (): Batch => {
+      taken = { from: this.#edge.size, batch: this.#takingOver(this.#waiting.splice(0, NEWEST)), checkpoint: undefined };
+      return this.#make(taken);
+    };
+    try {
+      await this.#settings.store.append((head) => (this.#knows(head) ? make() : this.#follow(head).then(make)));
+      this.#healthy = true;
+    } catch (error) {
+      this.#healthy = false;
+      // Whether it was stored shows when the log is read next. Until then the leaves must not stay: another process could bring the log to just the length they feign.
+      if (taken !== undefined) this.#edge.truncate(taken.from);
+      const refusal = new LogUnavailable('the log could not be written', { cause: error });
+      for (const waiting of [...(taken?.batch ?? []), ...this.#waiting.splice(0)]) waiting.reject(refusal);
+      return;
     }
+    if (taken !== undefined) this.#answer(taken);
   }
 
-  async #store(batch: readonly Waiting[]): Promise<void> {
-    const { store, origin, sign } = this.#settings;
-    const from = this.#edge.size;
-    for (const waiting of batch) this.#edge.append(leafHash(Buffer.from(waiting.bytes)));
-    const size = this.#edge.size;
+  /** A key that signs the log for the first time says so first. */
+  #takingOver(batch: readonly Waiting[]): readonly Waiting[] {
+    const signer = this.#settings.signer();
+    if (this.#checkpoint === undefined || bearsSignature(this.#checkpoint, signer.key)) return batch;
+    const entry = signer.takeOver();
+    return [{ entry, body: canonicalJson(entry), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
+  }
+
+  #make(taken: Taken): Batch {
+    const { origin, signer } = this.#settings;
+    const { from, batch } = taken;
+    for (const { body } of batch) this.#edge.append(leafHash(body));
     // Intents alone need no signature, since nothing leaves on their strength; but a log that holds anything bears one.
-    const needed = !this.#signed || batch.some((waiting) => waiting.receipt);
-    const checkpoint = needed ? sign({ origin, size, root: this.#edge.root() }) : undefined;
-    await store.append({ from, entries: batch.map((waiting) => waiting.bytes), tiles: this.#edge.tilesSince(from), checkpoint });
-    this.#signed = true;
-    batch.forEach((waiting, i) => {
-      const index = from + i;
-      const proof = waiting.receipt ? inclusionPath(index, size, this.#edge.node).map((item) => item.toString('base64')) : [];
-      waiting.resolve({ entry: waiting.entry as unknown as JsonObject, index, proof, checkpoint: checkpoint ?? '' });
+    const needed = batch.some(({ receipt }) => receipt) || (batch.length > 0 && this.#checkpoint === undefined);
+    if (needed) taken.checkpoint = signer().sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
+  }
+
+  #answer({ from, batch, checkpoint }: Taken): void {
+    const size = from + batch.length;
+    this.#checkpoint = checkpoint ?? this.#checkpoint;
+    batch.forEach(({ entry, receipt, resolve }, i) => {
+      const proof = receipt ? inclusionPath(from + i, size, this.#edge.node).map((item) => item.toString('base64')) : [];
+      resolve({ entry: entry as unknown as JsonObject, index: from + i, proof, checkpoint: receipt ? (checkpoint ?? '') : '' });
     });
     this.#edge.trim();
   }
 
-  /** Another process wrote: the log is as long as the store says, and must continue the one this process knows. */
-  async #reload(): Promise<void> {
-    const { store } = this.#settings;
-    const { size, checkpoint } = await store.head();
+  #knows(head: Head): boolean {
+    return head.size === this.#edge.size && head.checkpoint === this.#checkpoint;
+  }
+
+  /** Another process wrote: the log is as long as the head says, and must continue the one this process knows. */
+  async #follow({ size, checkpoint }: Head): Promise<void> {
+    const { store, keys } = this.#settings;
     const known = this.#edge.size;
     if (size < known) throw new Error(`the log was cut off beneath the gateway: it held ${known} entries, now ${size}`);
-    const root = await withTiles(store, (node) => rangeRoot(0, known, node));
-    if (!root.equals(this.#edge.root())) throw new Error('the log was changed beneath the gateway: it does not continue the one it knew');
-    this.#edge = await edgeOf(store, size);
-    this.#signed = checkpoint !== undefined;
+    const signed = checkpoint === this.#checkpoint || checkpoint === undefined ? undefined : openCheckpoint(checkpoint, keys);
+    if (checkpoint === undefined || (signed !== undefined && (signed.size <= known || signed.size > size))) throw changed();
+    if (size - known > FOLLOWED) {
+      const [before, after] = await withTiles(store, (node) => [rangeRoot(0, known, node), rangeRoot(0, signed?.size ?? known, node)]);
+      if (!before.equals(this.#edge.root()) || (signed !== undefined && !after.equals(signed.root))) throw changed();
+      this.#edge = await edgeOf(store, size);
+    } else {
+      try {
+        for (const leaf of await storedLeaves(store, known, size)) {
+          this.#edge.append(leaf);
+          if (signed?.size === this.#edge.size && !signed.root.equals(this.#edge.root())) throw changed();
+        }
+      } catch (error) {
+        this.#edge.truncate(known);
+        throw error;
+      }
+    }
+    this.#checkpoint = checkpoint;
   }
 
   /** One entry with the proof that it is under the newest signed checkpoint, or undefined where that does not reach it. */
-  async entry(index: number): Promise<Receipt | undefined> {
-    const { store, key } = this.#settings;
-    const { checkpoint } = await store.head();
+  async entry(index: number): Promise<Receipt | PrunedEntry | undefined> {
+    const { store, keys } = this.#settings;
+    const { checkpoint, retention } = await store.head();
     if (checkpoint === undefined) return undefined;
-    const { size, root } = openCheckpoint(checkpoint, key);
-    const [bytes] = index < size ? await store.read(index, index + 1) : [];
-    if (bytes === undefined) return undefined;
-    const path = await withTiles(store, (node) => inclusionPath(index, size, node));
-    if (!rootFromPath(leafHash(Buffer.from(bytes)), index, size, path)?.equals(root))
+    const { size, root } = openCheckpoint(checkpoint, keys);
+    if (index >= size) return undefined;
+    const [body] = await store.read(index, index + 1);
+    if (body === undefined && !(index < (await prunedBefore(store, retention)))) throw new LogBroken(`entry ${index} is missing`, index);
+    const [[leaf], path] = await withTiles(store, (node) => [[node(0, index)], inclusionPath(index, size, node)] as const);
+    const expected = body === undefined ? leaf : leafHash(body);
+    if (!rootFromPath(expected, index, size, path)?.equals(root))
       throw new LogBroken(`entry ${index} is not the one that was signed`, index);
-    return { entry: JSON.parse(bytes), index, proof: path.map((item) => item.toString('base64')), checkpoint };
-  }
-
-  async checkpoint(): Promise<string | undefined> {
-    return (await this.#settings.store.head()).checkpoint;
+    const place = { index, proof: path.map((item) => item.toString('base64')), checkpoint };
+    if (body !== undefined) return { entry: JSON.parse(body), ...place };
+    return { ...place, pruned: true, leaf: leaf.toString('base64'), retention: retention as number };
   }
 
   /** Resolves when nothing waits any more. */
@@ -191,40 +235,22 @@ export class AuditLog {
   }
 }
 
+const changed = (): Error => new Error('the log was changed beneath the gateway: it does not continue the one it knew');
+
 /** Checks the entries of the newest tile, where a torn or restored file shows, against their leaves. Throws an Error that names the first that does not fit. */
-async function checkNewest(store: LogStore, size: number): Promise<void> {
+async function checkNewest(store: LogReader, { size, retention }: Head): Promise<void> {
   if (size === 0) return;
-  const tile = Math.floor((size - 1) / TILE_WIDTH);
-  const from = tile * TILE_WIDTH;
-  const [entries, hashes] = await Promise.all([store.read(from, size), store.tile(0, tile)]);
-  for (let i = 0; i < size - from; i++) {
-    const bytes = entries[i];
-    if (bytes === undefined) throw new Error(`the log lost entries: it holds ${from + entries.length} where it should hold ${size}`);
-    if (!leafHash(Buffer.from(bytes)).equals(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)))
+  const from = Math.floor((size - 1) / TILE_WIDTH) * TILE_WIDTH;
+  const [bodies, leaves, pruned] = await Promise.all([
+    store.read(from, size),
+    storedLeaves(store, from, size),
+    prunedBefore(store, retention),
+  ]);
+  if (bodies.length < size - from) throw new Error(`the log lost entries: it holds ${from + bodies.length} where it should hold ${size}`);
+  bodies.forEach((body, i) => {
+    if (body === undefined && from + i < pruned) return;
+    if (body === undefined) throw new Error(`the log lost entries: ${from + i} is missing`);
+    if (!leafHash(body).equals(leaves[i] ?? Buffer.alloc(0)))
       throw new Error(`the log was changed: entry ${from + i} is not the one in its tree`);
-  }
-}
-
-async function edgeOf(store: LogStore, size: number): Promise<TreeEdge> {
-  const tiles = new Map<string, Buffer>();
-  for (let level = 0; 2 ** (level * TILE_HEIGHT) <= size; level++) {
-    const nodes = Math.floor(size / 2 ** (level * TILE_HEIGHT));
-    const index = Math.floor(nodes / TILE_WIDTH);
-    if (nodes % TILE_WIDTH !== 0) tiles.set(`${level}/${index}`, await store.tile(level, index));
-  }
-  return TreeEdge.load(size, (level, index) => tiles.get(`${level}/${index}`) as Buffer);
-}
-
-/** Runs a computation over stored nodes twice: once to learn which tiles it needs, once with them. */
-async function withTiles<T>(store: LogStore, compute: (node: (level: number, index: number) => Buffer) => T): Promise<T> {
-  const wanted = new Map<string, { level: number; index: number; hashes?: Buffer }>();
-  const blank = Buffer.alloc(TILE_WIDTH * 32);
-  compute(
-    tileReader((level, index) => {
-      wanted.set(`${level}/${index}`, { level, index });
-      return blank;
-    }),
-  );
-  for (const tile of wanted.values()) tile.hashes = await store.tile(tile.level, tile.index);
-  return compute(tileReader((level, index) => wanted.get(`${level}/${index}`)?.hashes as Buffer));
+  });
 }

@@ -76,6 +76,7 @@ export function openSqliteSearch(path: string, store: LogStore): LogSearch {
       if (bodies.length === 0) return;
       inTransaction(() => {
         bodies.forEach((body, i) => {
+          if (body === undefined) return;
           const entry = JSON.parse(body) as AuditEntry;
           insertEntry.run(next + i, entry.time, ...COLUMNS.map((name) => entry[name] ?? null));
           for (const pseudonym of new Set(Object.values(entry.subjects ?? {}))) insertSubject.run(pseudonym, next + i);

@@ -1,4 +1,4 @@
-/** Checks a saved reply offline, with the log's public key alone. It imports nothing of the gateway but the tree and the checkpoint. */
+/** Checks a saved reply offline, with the log's public keys alone. It imports nothing of the gateway but the tree and the checkpoint. */
 import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { fromBase64, openCheckpoint, type VerifierKey } from './checkpoint.ts';
@@ -26,24 +26,23 @@ export function digestOf(value: unknown): string {
 }
 
 /**
- * Checks that the reply is the one the log holds, that the entry is in the tree, and that the tree's head is signed by `key`.
+ * Checks that the reply is the one the log holds, that the entry is in the tree, and that the tree's head is signed by one of `keys`, of which a log has more than one after a rotation.
  * With `request`, checks too that this was the question. Throws an Error whose message says what does not hold.
  */
-export function verifyReply(saved: SavedReply, key: VerifierKey, request?: unknown): Verified {
+export function verifyReply(saved: SavedReply, keys: VerifierKey | readonly VerifierKey[], request?: unknown): Verified {
   if (!isObject(saved) || !isObject(saved.prefill)) throw new Error('there is no prefill to check');
   onlyMembers(saved, ['prefill', 'receipt'], 'reply');
   const { entry } = receiptParts(saved.receipt);
   if (entry.replyDigest !== digestOf(saved.prefill)) throw new Error('the answer is not the one that the log holds: it was changed');
   if (request !== undefined && entry.requestDigest !== digestOf({ request, salt: saved.prefill.salt }))
     throw new Error('the request is not the one that the log holds');
-  return verifyReceipt(saved.receipt, key);
+  return verifyReceipt(saved.receipt, keys);
 }
 
-/** Checks that the receipt's entry is in the tree whose head `key` signed: for an entry of the log by itself. Throws as `verifyReply` does. */
-export function verifyReceipt(receipt: unknown, key: VerifierKey): Verified {
+/** Checks that the receipt's entry is in the tree whose head one of `keys` signed: for an entry of the log by itself. Throws as `verifyReply` does. */
+export function verifyReceipt(receipt: unknown, keys: VerifierKey | readonly VerifierKey[]): Verified {
   const { entry, index, proof, checkpoint } = receiptParts(receipt);
-  const head = openCheckpoint(checkpoint, key);
-  if (head.origin !== key.name) throw new Error(`the checkpoint is that of ${head.origin}, not of ${key.name}`);
+  const head = openCheckpoint(checkpoint, keys);
   const root = rootFromPath(leafHash(Buffer.from(canonicalize(entry) ?? '')), index, head.size, proof);
   if (root === undefined || !root.equals(head.root))
     throw new Error('the entry is not in the log at this place: entry, index or proof was changed');

@@ -1,49 +1,160 @@
-/** Checks a whole log: every entry against the tree, the tree against its signed head. */
+/** Checks a whole log: every entry against the tree, the tree against its signed head, and against what was seen of it before. */
 import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
-import { LogBroken, type LogStore } from './store.ts';
-import { HASH_BYTES, leafHash, rangeRoot, TILE_WIDTH, TreeEdge } from './tree.ts';
+import { takenOver } from './handover.ts';
+import { LogBroken, type LogReader } from './store.ts';
+import { prunedBefore } from './stored.ts';
+import { EMPTY_ROOT, HASH_BYTES, leafHash, TILE_HEIGHT, TILE_WIDTH, TreeEdge } from './tree.ts';
 
-/**
- * Reads every entry once, in constant memory. `seen` is a checkpoint that somebody kept: the log must continue it. Throws `LogBroken` at the
- * first entry that was changed, dropped, moved or put in, or Error where the log cannot be read.
- */
-export async function checkLog(store: LogStore, key: VerifierKey, seen?: Checkpoint): Promise<{ entries: number; signed: number }> {
-  const head = await store.head();
-  const signed = head.checkpoint === undefined ? undefined : openCheckpoint(head.checkpoint, key);
-  if (signed !== undefined && signed.size > head.size) {
-    throw new LogBroken(`the log was cut off: its signed head speaks of ${signed.size} entries, it holds ${head.size}`, head.size);
-  }
-  if (seen !== undefined && seen.size > (signed?.size ?? 0)) {
-    throw new LogBroken(
-      `the log was rolled back: the head that was kept speaks of ${seen.size} entries, its own of ${signed?.size ?? 0}`,
-      signed?.size ?? 0,
-    );
-  }
-  // The tree is made anew from the entries; the stored tiles only tell which entry it is that does not fit.
-  const edge = new TreeEdge();
-  const heads = [signed, seen].filter((one) => one !== undefined).sort((a, b) => a.size - b.size);
-  for (let from = 0; from < head.size; from += TILE_WIDTH) {
-    const bodies = await store.read(from, Math.min(head.size, from + TILE_WIDTH));
-    const tile = await store.tile(0, from / TILE_WIDTH).catch(() => undefined);
-    for (let i = 0; i < Math.min(TILE_WIDTH, head.size - from); i++) {
-      const body = bodies[i];
-      if (body === undefined) throw new LogBroken(`an entry from ${from} to ${from + TILE_WIDTH - 1} is missing`, from);
-      const leaf = leafHash(Buffer.from(body));
-      const stored = tile?.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
-      if (stored?.length === HASH_BYTES && !stored.equals(leaf))
-        throw new LogBroken(`entry ${from + i} is not the one that the tree holds at its place`, from + i);
-      edge.append(leaf);
-      while (heads[0]?.size === edge.size) checkRoot(heads.shift() as Checkpoint, edge);
-    }
-    edge.trim();
-  }
-  return { entries: head.size, signed: signed?.size ?? 0 };
+/** What a verifier keeps of a log between two visits: its head, and a hash for every 256 entries, which tells where another log begins to differ. */
+export interface Seen {
+  readonly checkpoint: string;
+  /** Roots of the complete blocks of 256 entries, one after the other. */
+  readonly blocks: Buffer;
 }
 
-function checkRoot(head: Checkpoint, edge: TreeEdge): void {
-  if (!rangeRoot(0, edge.size, edge.node).equals(head.root)) {
+export interface Checked {
+  readonly entries: number;
+  /** How many of them are under the signed head. */
+  readonly signed: number;
+  /** How many have lost their bodies, as the log itself says they should. */
+  readonly pruned: number;
+  /** The keys of the log that are vouched for, newest last. */
+  readonly keys: readonly VerifierKey[];
+  /** To be kept; undefined for a log without a signed head. */
+  readonly seen: Seen | undefined;
+}
+
+/**
+ * Reads every entry once, in memory that grows by 32 bytes for 256 entries. `keys` are those that the reader trusts; newer ones are believed
+ * where the log holds an entry by which an older one vouches for them. Throws `LogBroken` at the first entry that was changed, dropped,
+ * moved, put in or forked, or Error where the log cannot be read.
+ */
+export async function checkLog(log: LogReader, keys: VerifierKey | readonly VerifierKey[], seen?: Seen): Promise<Checked> {
+  const head = await log.head();
+  if (head.checkpoint === undefined && head.size > 0) throw new LogBroken('the log holds entries and bears no signed head', 0);
+  const before = seen === undefined ? undefined : openCheckpoint(seen.checkpoint, keys);
+  const signedSize = head.checkpoint === undefined ? 0 : Number(head.checkpoint.split('\n')[1]);
+  checkLengths(head.size, signedSize, before);
+
+  const scan = new Scan(log, await prunedBefore(log, head.retention), seen?.blocks ?? Buffer.alloc(0), [keys].flat());
+  let signedRoot = EMPTY_ROOT;
+  for (const end of stops(head.size, [signedSize, before?.size ?? 0])) {
+    await scan.readTo(end);
+    if (end === signedSize) signedRoot = scan.edge.root();
+    if (end === before?.size && !scan.edge.root().equals(before.root))
+      throw new LogBroken(`the first ${end} entries are not those that led to the head that was kept: the log was forked`, scan.blockStart);
+  }
+  if (scan.missing > scan.declared) {
     throw new LogBroken(
-      `the first ${head.size} entries do not lead to the head that was signed over them: entries and tree were changed together`,
+      `${scan.missing} bodies are missing, of which the log says that ${scan.declared} were forgotten`,
+      scan.firstMissing,
     );
+  }
+  if (head.checkpoint === undefined) return { entries: 0, signed: 0, pruned: 0, keys: scan.trusted, seen: undefined };
+  // Only now is it known which keys are vouched for.
+  if (!openCheckpoint(head.checkpoint, scan.trusted).root.equals(signedRoot)) {
+    throw new LogBroken(
+      `the first ${signedSize} entries do not lead to the head that was signed over them: entries and tree were changed together`,
+    );
+  }
+  const blocks = Buffer.concat(scan.blocks.slice(0, Math.floor(signedSize / TILE_WIDTH)));
+  const kept = { checkpoint: head.checkpoint, blocks };
+  return { entries: head.size, signed: signedSize, pruned: scan.missing, keys: scan.trusted, seen: kept };
+}
+
+function checkLengths(size: number, signed: number, before: Checkpoint | undefined): void {
+  if (signed > size) throw new LogBroken(`the log was cut off: its signed head speaks of ${signed} entries, it holds ${size}`, size);
+  if (before !== undefined && before.size > signed) {
+    throw new LogBroken(`the log was rolled back: the head that was kept speaks of ${before.size} entries, its own of ${signed}`, signed);
+  }
+}
+
+/** Where to halt on the way through the log: at every end of a block of 256, and at the sizes of the heads. */
+function* stops(size: number, heads: readonly number[]): Generator<number> {
+  for (let end = 0; end < size; ) {
+    const block = end - (end % TILE_WIDTH) + TILE_WIDTH;
+    end = Math.min(block, size, ...heads.filter((head) => head > end));
+    yield end;
+  }
+}
+
+/** The way through the log, entry by entry. The tree is made anew; the stored one only tells which entry it is that does not fit. */
+class Scan {
+  readonly edge = new TreeEdge();
+  readonly blocks: Buffer[] = [];
+  readonly trusted: VerifierKey[];
+  missing = 0;
+  firstMissing: number | undefined;
+  declared = 0;
+  readonly #log: LogReader;
+  readonly #forgotten: number;
+  readonly #seenBlocks: Buffer;
+
+  constructor(log: LogReader, forgotten: number, seenBlocks: Buffer, keys: readonly VerifierKey[]) {
+    this.#log = log;
+    this.#forgotten = forgotten;
+    this.#seenBlocks = seenBlocks;
+    this.trusted = [...keys];
+  }
+
+  /** The first entry of the block that was read last. */
+  get blockStart(): number {
+    return Math.floor((this.edge.size - 1) / TILE_WIDTH) * TILE_WIDTH;
+  }
+
+  /** Reads up to entry `end` of the block that is being read. */
+  async readTo(end: number): Promise<void> {
+    const from = this.edge.size;
+    const [bodies, tile] = await Promise.all([
+      this.#log.read(from, end),
+      this.#log.tile(0, Math.floor(from / TILE_WIDTH)).catch(() => Buffer.alloc(0)),
+    ]);
+    for (let index = from; index < end; index++) {
+      const offset = (index % TILE_WIDTH) * HASH_BYTES;
+      const stored = tile.subarray(offset, offset + HASH_BYTES);
+      const body = bodies[index - from];
+      this.edge.append(body === undefined ? this.#pruned(index, stored) : this.#present(index, body, stored));
+    }
+    if (end % TILE_WIDTH === 0) this.#endBlock(end / TILE_WIDTH - 1);
+    this.edge.trim();
+  }
+
+  #present(index: number, body: string, stored: Buffer): Buffer {
+    const leaf = leafHash(body);
+    if (stored.length === HASH_BYTES && !stored.equals(leaf))
+      throw new LogBroken(`entry ${index} is not the one that the tree holds at its place`, index);
+    // Cheaper than reading every entry as JSON, and an entry of these kinds holds the text.
+    if (body.includes('"kind":"log-key"')) this.#handover(JSON.parse(body));
+    if (body.includes('"kind":"retention"')) this.#retention(JSON.parse(body));
+    return leaf;
+  }
+
+  #pruned(index: number, stored: Buffer): Buffer {
+    if (index >= this.#forgotten || stored.length !== HASH_BYTES) throw new LogBroken(`entry ${index} is missing`, index);
+    this.firstMissing ??= index;
+    this.missing++;
+    return Buffer.from(stored);
+  }
+
+  #handover({ kind, logKey }: { kind?: unknown; logKey?: unknown }): void {
+    const newer = kind === 'log-key' ? takenOver(logKey, this.trusted) : undefined;
+    if (newer !== undefined) this.trusted.push(newer);
+  }
+
+  #retention({ kind, retention }: { kind?: unknown; retention?: { count?: unknown } }): void {
+    if (kind === 'retention' && typeof retention?.count === 'number') this.declared += retention.count;
+  }
+
+  #endBlock(block: number): void {
+    const root = this.edge.node(TILE_HEIGHT, block);
+    const before = this.#seenBlocks.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
+    if (before.length === HASH_BYTES && !before.equals(root)) {
+      const first = block * TILE_WIDTH;
+      throw new LogBroken(
+        `among the entries ${first} to ${first + TILE_WIDTH - 1} is the first that is not the one seen before: the log was forked`,
+        first,
+      );
+    }
+    this.blocks.push(Buffer.from(root));
   }
 }

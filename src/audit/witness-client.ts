@@ -3,7 +3,7 @@ import { type Checkpoint, verifiedSignatures } from './checkpoint.ts';
 import { consistencyPath } from './consistency.ts';
 import { parseSignatures, type SignedNote } from './note.ts';
 import type { LogReader } from './store.ts';
-import { overStored } from './stored.ts';
+import { withTiles } from './stored.ts';
 import type { VerifierKey } from './vkey.ts';
 
 /** A witness as it is configured: the key it cosigns with, and its submission prefix. */
@@ -20,7 +20,7 @@ export interface SignedHead {
 }
 
 export interface ClientTools {
-  readonly reader: Pick<LogReader, 'tile'>;
+  readonly reader: LogReader;
   readonly fetch: typeof globalThis.fetch;
   readonly signal: AbortSignal;
 }
@@ -53,7 +53,7 @@ export async function askWitness(
   const { size } = head.checkpoint;
   for (let old = from, tries = 0; tries < TRIES; tries++) {
     if (old > size) throw new CosignedLonger(old);
-    const path = await overStored(reader, (node) => consistencyPath(old, size, node));
+    const path = await withTiles(reader, (node) => consistencyPath(old, size, node));
     const proof = path.map((hash) => `${hash.toString('base64')}\n`).join('');
     const reply = await fetch(`${address.replace(/\/$/, '')}/add-checkpoint`, {
       method: 'POST',

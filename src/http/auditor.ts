@@ -1,11 +1,10 @@
 /** For auditors: who read what. Reading the log is itself on record, before anything is shown. */
-import type { KeyObject } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
 import type { AuditLog } from '../audit/log.ts';
 import type { LogSearch, SearchQuery } from '../audit/search.ts';
 import type { Clock, Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
-import { pseudonym } from '../stages/record.ts';
+import type { Pseudonyms } from '../pseudonyms.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 import { checkReason } from './reason.ts';
 import { recorder } from './recorded.ts';
@@ -13,7 +12,7 @@ import { recorder } from './recorded.ts';
 export interface AuditorTools {
   readonly log: AuditLog;
   readonly search: LogSearch;
-  readonly pseudonymKey: KeyObject;
+  readonly pseudonyms: Pseudonyms;
   readonly configDigest: string;
   readonly clock: Clock;
   readonly authentication: (scope: Scope) => RouteAuthentication;
@@ -27,7 +26,7 @@ interface SearchBody extends Omit<SearchQuery, 'limit' | 'pseudonym' | 'before'>
 }
 
 export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
-  const { log, search, pseudonymKey, configDigest, clock, authentication } = tools;
+  const { log, search, pseudonyms, configDigest, clock, authentication } = tools;
 
   const onRecord = recorder({ log, configDigest, clock });
 
@@ -46,7 +45,7 @@ export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
       }),
       handler: async (request) => {
         const { reason, subject, cursor, limit = 50, ...conditions } = request.body;
-        const subjects = subject === undefined ? {} : { subject: pseudonym(pseudonymKey, 'person', subject) };
+        const subjects = subject === undefined ? {} : { subject: pseudonyms.of('person', subject) };
         await onRecord(callerOf(request), checkReason(reason, 'body'), { ...conditions, ...subjects });
         const query: SearchQuery = {
           ...conditions,

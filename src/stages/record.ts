@@ -1,22 +1,18 @@
 /** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
-import { createHmac, hash, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
-import type { KeyKind } from '../adapter.ts';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Authorised, Caller, Clock, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
+import type { Pseudonyms } from '../pseudonyms.ts';
 
 export interface RecordTools {
   readonly log: AuditLog;
-  readonly pseudonymKey: KeyObject;
+  readonly pseudonyms: Pseudonyms;
   readonly configDigest: string;
   readonly clock: Clock;
 }
-
-/** The pseudonym of a person or thing in the log: without the key nobody can tell whom it stands for, or try numbers out. */
-export const pseudonym = (key: KeyObject, kind: KeyKind, value: string): string =>
-  createHmac('sha256', key).update(`${kind}:${value}`).digest('base64url');
 
 export const sha256 = (text: string): string => hash('sha256', text, 'base64');
 
@@ -31,12 +27,14 @@ export class ExchangeRecord {
   readonly #tools: RecordTools;
   readonly #caller: Caller;
   readonly #request: PrefillRequest;
+  readonly #began: number;
   #requestDigest: string | undefined;
 
   constructor(tools: RecordTools, caller: Caller, request: PrefillRequest) {
     this.#tools = tools;
     this.#caller = caller;
     this.#request = request;
+    this.#began = tools.clock();
   }
 
   /** `found` is a person found on the way, by role, who is asked about next. Throws a `Problem` where the log cannot be written: then nobody is asked. */
@@ -61,7 +59,7 @@ export class ExchangeRecord {
       ...this.#start('outcome'),
       ...this.#about(authorised),
       subjects: this.#pseudonyms(plan.procedure, resolved.keys),
-      fields: Object.entries(prefill.fields).flatMap(([at, { source }]) => (source === undefined ? [] : at)),
+      ...told(prefill),
       sources: sourcesUsed(plan, resolved),
       outcome: 'answered',
       requestDigest: this.#digest(),
@@ -86,19 +84,18 @@ export class ExchangeRecord {
   async refuse(code: ProblemCode): Promise<void> {
     const { procedure, dossier, officer, subject, related = {} } = this.#request;
     const persons = Object.entries({ ...related, subject }).filter(([, key]) => /^[0-9]{12}$/.test(key));
-    const named = persons.map(([role, key], i) => [
-      ROLE.test(role) ? role : `related${i}`,
-      pseudonym(this.#tools.pseudonymKey, 'person', key),
-    ]);
+    const named = persons.map(([role, key], i) => [ROLE.test(role) ? role : `related${i}`, this.#tools.pseudonyms.of('person', key)]);
     const subjects = Object.fromEntries(named) as Record<string, string>;
     await this.#append({ ...this.#start('refusal'), procedure, dossier, officer, subjects, outcome: code, requestDigest: this.#digest() });
   }
 
-  #start(kind: AuditEntry['kind']): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'agency' | 'client' | 'config'> {
+  #start(kind: AuditEntry['kind']): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'agency' | 'client' | 'config' | 'milliseconds'> {
     const { clock, configDigest } = this.#tools;
+    const now = clock();
     return {
       v: 1,
-      time: new Date(clock()).toISOString(),
+      time: new Date(now).toISOString(),
+      ...(kind === 'intent' ? {} : { milliseconds: Math.max(0, now - this.#began) }),
       kind,
       id: this.id,
       agency: this.#caller.agency.id,
@@ -116,8 +113,7 @@ export class ExchangeRecord {
   #pseudonyms(procedure: Procedure, found: ReadonlyMap<string, string> = new Map()): Record<string, string> {
     const named: Record<string, string> = {};
     for (const [role, value] of [...Object.entries({ ...this.#request.related, subject: this.#request.subject }), ...found]) {
-      if (!Object.hasOwn(named, role))
-        named[role] = pseudonym(this.#tools.pseudonymKey, procedure.roles.get(role)?.kind ?? 'person', value);
+      if (!Object.hasOwn(named, role)) named[role] = this.#tools.pseudonyms.of(procedure.roles.get(role)?.kind ?? 'person', value);
     }
     return named;
   }
@@ -137,6 +133,22 @@ export class ExchangeRecord {
   }
 }
 
+/** Which fields left, which did not and why, and what was said of each paper: never a value. */
+function told({ fields, conflicts, components }: Prefill): Pick<AuditEntry, 'fields' | 'unfilled' | 'conflicts' | 'papers'> {
+  const left: string[] = [];
+  const unfilled: Record<string, string> = {};
+  for (const [at, { source, status }] of Object.entries(fields)) {
+    if (source !== undefined) left.push(at);
+    else if (status !== 'ask') unfilled[at] = status;
+  }
+  return {
+    fields: left,
+    ...(Object.keys(unfilled).length === 0 ? {} : { unfilled }),
+    ...(conflicts.length === 0 ? {} : { conflicts: conflicts.map(({ field }) => field) }),
+    papers: Object.fromEntries(components.map(({ id, verdict }) => [id, verdict])),
+  };
+}
+
 function sourcesUsed(plan: Plan, { outcomes }: Resolved): SourceUse[] {
   return plan.lookUps.flatMap((index) => {
     const planned = plan.procedure.lookUps[index];
@@ -144,6 +156,13 @@ function sourcesUsed(plan: Plan, { outcomes }: Resolved): SourceUse[] {
     if (planned === undefined || outcome === undefined) return [];
     const { source, dataset, role } = planned;
     const result = outcome.kind === 'found' || outcome.kind === 'absent' ? outcome.kind : outcome.reason;
-    return { source, dataset, role, result, ...('freshness' in outcome ? { freshness: outcome.freshness } : {}) };
+    return {
+      source,
+      dataset,
+      role,
+      result,
+      ...('freshness' in outcome ? { freshness: outcome.freshness } : {}),
+      ...(outcome.milliseconds === undefined ? {} : { milliseconds: Math.max(0, outcome.milliseconds) }),
+    };
   });
 }

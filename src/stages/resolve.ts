@@ -145,8 +145,16 @@ class Resolution {
     const ask = this.#tools.asks.get(name.source);
     if (ask === undefined) throw new Error('the catalogue speaks of a source that is not plugged in');
     if (this.#signal.aborted) return { kind: 'unavailable', reason: 'timeout' };
-    const answering = ask(name, () => this.#onRecord(role, name.key)).then((observed) => toOutcome(observed, 'live'), toUnavailable);
-    return orAborted(answering, this.#signal, () => ({ kind: 'unavailable', reason: 'timeout' }));
+    const { clock } = this.#tools;
+    let from = clock();
+    const open = async (): Promise<Opened> => {
+      const opened = await this.#onRecord(role, name.key);
+      from = clock();
+      return opened;
+    };
+    const answering = ask(name, open).then((observed) => toOutcome(observed, 'live'), toUnavailable);
+    const outcome = await orAborted<Outcome>(answering, this.#signal, () => ({ kind: 'unavailable', reason: 'timeout' }));
+    return { ...outcome, milliseconds: clock() - from };
   }
 }
 

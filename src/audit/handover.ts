@@ -1,0 +1,21 @@
+/** How one key of the log takes over from another, so that whoever trusts the older may trust the newer. Pure, and of use without a gateway. */
+import { type KeyObject, sign, verify } from 'node:crypto';
+import { fromBase64, parseVerifierKey, type VerifierKey } from './checkpoint.ts';
+import type { Handover } from './entry.ts';
+
+/** What the older key signs. It cannot be taken for a checkpoint, whose second line is a number. */
+const handoverText = (origin: string, key: string): Buffer => Buffer.from(`oncegate log key\n${origin}\n${key}\n`);
+
+/** The newer key's introduction, made with the older one's private key. */
+export const handOver = (origin: string, key: string, older: KeyObject): Handover => ({
+  key,
+  signature: sign(null, handoverText(origin, key), older).toString('base64'),
+});
+
+/** The newer key, where one of the keys that are trusted vouches for it; undefined where none does. */
+export function takenOver(handover: unknown, trusted: readonly VerifierKey[]): VerifierKey | undefined {
+  const { key, signature } = (handover ?? {}) as Partial<Record<keyof Handover, unknown>>;
+  const bytes = typeof signature === 'string' ? fromBase64(signature) : undefined;
+  if (typeof key !== 'string' || bytes === undefined) return undefined;
+  return trusted.some((older) => verify(null, handoverText(older.name, key), older.key, bytes)) ? parseVerifierKey(key) : undefined;
+}
