@@ -23,6 +23,7 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         { name: 'Agencies', description: 'What an agency back-end calls.' },
         { name: 'Auditors', description: 'Who read what.' },
         { name: 'The log', description: 'For anyone who wants to check.' },
+        { name: 'Witness', description: 'For other logs, whose heads this gateway cosigns.' },
         { name: 'Tokens', description: 'How an agency proves itself.' },
         { name: 'Operators', description: 'Health of a process.' },
       ],
