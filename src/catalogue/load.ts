@@ -14,12 +14,17 @@ import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
 import { checkOrder, days, overlap } from './validity.ts';
+import { compileWitnesses, type OwnWitness, type WitnessPolicy } from './witnesses.ts';
 
 export interface GatewaySettings {
   readonly logOrigin: string;
   readonly deadlineMs: number;
   readonly tokenLifetimeSeconds: number;
   readonly cacheBytes: number;
+  /** Who cosigns the heads of this log; undefined where nobody does. */
+  readonly witnesses: WitnessPolicy | undefined;
+  /** What this gateway is as a witness for other logs; undefined where it is none. */
+  readonly witness: OwnWitness | undefined;
 }
 
 export interface Catalogue {
@@ -64,6 +69,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     gateway?.fault('/logOrigin', 'sandbox-in-production', 'the name of the sandbox’s log: take one of your own, it can never change');
   }
 
+  const { witnesses, witness } = compileWitnesses(gateway);
+
   if (faults.length > 0) throw new ConfigurationError(faults);
   return {
     gateway: {
@@ -71,6 +78,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       deadlineMs: raw?.deadlineMs ?? 3000,
       tokenLifetimeSeconds: raw?.tokenLifetimeSeconds ?? 600,
       cacheBytes: raw?.cacheBytes ?? 67_108_864,
+      witnesses,
+      witness,
     },
     agencies,
     procedures,

@@ -112,4 +112,6 @@ export interface RawGateway {
   deadlineMs?: number;
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
+  witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
+  witness?: { name: string; logs: { origin: string; keys: string[] }[] };
 }

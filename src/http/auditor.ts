@@ -1,13 +1,13 @@
 /** For auditors: who read what. Reading the log is itself on record, before anything is shown. */
-import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
-import type { AuditEntry } from '../audit/entry.ts';
-import { type AuditLog, LogUnavailable } from '../audit/log.ts';
+import type { AuditLog } from '../audit/log.ts';
 import type { LogSearch, SearchQuery } from '../audit/search.ts';
-import type { Caller, Clock, Scope } from '../domain.ts';
+import type { Clock, Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
+import { checkReason } from './reason.ts';
+import { recorder } from './recorded.ts';
 
 export interface AuditorTools {
   readonly log: AuditLog;
@@ -28,26 +28,7 @@ interface SearchBody extends Omit<SearchQuery, 'limit' | 'pseudonym' | 'before'>
 export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
   const { log, search, pseudonyms, configDigest, clock, authentication } = tools;
 
-  const onRecord = async (caller: Caller, reason: string | undefined, query: NonNullable<AuditEntry['query']>): Promise<void> => {
-    const entry: AuditEntry = {
-      v: 1,
-      time: new Date(clock()).toISOString(),
-      kind: 'audit-read',
-      id: randomUUID(),
-      agency: caller.agency.id,
-      client: caller.client,
-      ...(reason === undefined ? {} : { reason }),
-      query,
-      config: configDigest,
-    };
-    try {
-      // A receipt is asked for so that the checkpoint covers every entry there is.
-      await log.append(entry, { receipt: true });
-    } catch (error) {
-      if (error instanceof LogUnavailable) throw new Problem('log-unavailable', { retryAfterSeconds: 2, cause: error });
-      throw error;
-    }
-  };
+  const onRecord = recorder({ log, configDigest, clock });
 
   return async (server) => {
     server.post<{ Body: SearchBody }>('/v1/audit/search', {
@@ -64,12 +45,8 @@ export const auditorRoutes = (tools: AuditorTools): FastifyPluginAsync => {
       }),
       handler: async (request) => {
         const { reason, subject, cursor, limit = 50, ...conditions } = request.body;
-        // However it is spelled: the reason stands in the log as it was written.
-        if (/\p{Nd}{9}/u.test(reason.normalize('NFKC').replace(/[^\p{L}\p{Nd}]/gu, ''))) {
-          throw new Problem('invalid-request', { errors: [{ pointer: '/reason', detail: 'must name nobody by number' }] });
-        }
         const subjects = subject === undefined ? {} : { subject: pseudonyms.of('person', subject) };
-        await onRecord(callerOf(request), reason, { ...conditions, ...subjects });
+        await onRecord(callerOf(request), checkReason(reason, 'body'), { ...conditions, ...subjects });
         const query: SearchQuery = {
           ...conditions,
           ...(subjects.subject === undefined ? {} : { pseudonym: subjects.subject }),

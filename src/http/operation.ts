@@ -6,18 +6,20 @@ import { problems } from '../problems.ts';
 export interface OperationDescription {
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'Agencies' | 'Auditors' | 'The log' | 'Tokens' | 'Operators';
+  readonly tag: 'Agencies' | 'Auditors' | 'The log' | 'Witness' | 'Tokens' | 'Operators';
   /** The scope of the token, `any` for any token, `none` for no token. */
   readonly scope: Scope | 'any' | 'none';
-  /** Names of schemas in `schemas/api/`. */
-  readonly body?: string;
+  /** Names of schemas in `schemas/api/`, or what is not JSON. */
+  readonly body?: string | { readonly type: string; readonly description: string };
   readonly reply: string | { readonly type: string; readonly description: string };
   readonly params?: Readonly<Record<string, object>>;
   readonly querystring?: object;
   /** The statuses of the refusals it can give. */
   readonly refusals?: readonly number[];
-  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`. */
-  readonly ownRefusals?: Readonly<Record<number, { readonly description: string; readonly schema: string }>>;
+  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`, or the type of what is not JSON. */
+  readonly ownRefusals?: Readonly<
+    Record<number, { readonly description: string } & ({ readonly schema: string } | { readonly type: string })>
+  >;
 }
 
 /** A Fastify route schema. */
@@ -33,26 +35,32 @@ export function operation(described: OperationDescription): Record<string, unkno
     { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
   ]);
   for (const [status, own] of Object.entries(ownRefusals)) {
-    refused.push([
-      Number(status),
-      { description: own.description, content: { 'application/json': { schema: { $ref: `${own.schema}#` } } } },
-    ]);
+    const content = 'schema' in own ? { 'application/json': { schema: { $ref: `${own.schema}#` } } } : text(own.type);
+    refused.push([Number(status), { description: own.description, content }]);
   }
-  const [type, schema, meaning] =
-    typeof reply === 'string' ? ['application/json', { $ref: `${reply}#` }, 'Done.'] : [reply.type, { type: 'string' }, reply.description];
+  const [content, meaning] =
+    typeof reply === 'string'
+      ? [{ 'application/json': { schema: { $ref: `${reply}#` } } }, 'Done.']
+      : [text(reply.type), reply.description];
   return {
     summary,
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     ...(scope === 'none' ? { security: [] } : { security: [{ agency: scope === 'any' ? [] : [scope] }] }),
-    ...(body === undefined ? {} : { body: { $ref: `${body}#` } }),
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === 'string' ? { $ref: `${body}#` } : { content: text(body.type, body.description) } }),
     ...(params === undefined
       ? {}
       : { params: { type: 'object', additionalProperties: false, properties: params, required: Object.keys(params) } }),
     ...(querystring === undefined ? {} : { querystring }),
-    response: { 200: { description: meaning, content: { [type as string]: { schema } } }, ...Object.fromEntries(refused) },
+    response: { 200: { description: meaning, content }, ...Object.fromEntries(refused) },
   };
 }
+
+const text = (type: string, description?: string): Record<string, { schema: object }> => ({
+  [type]: { schema: { type: 'string', ...(description === undefined ? {} : { description }) } },
+});
 
 /** Guards a route before its body is read: a stranger learns nothing of its schema. */
 export interface RouteAuthentication {
