@@ -78,6 +78,7 @@ export interface RawGrant {
   legalBasis: string[];
   validFrom: string;
   validTo: string;
+  disclosure?: { withheldUntil: string; legalBasis: string };
 }
 
 export interface RawAgency {
@@ -112,4 +113,14 @@ export interface RawGateway {
   deadlineMs?: number;
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
+  citizens?: RawCitizens;
+}
+
+export interface RawCitizens {
+  issuer: string;
+  audience?: string;
+  keys?: 'sandbox' | AgencyKey[];
+  jwks?: string;
+  algorithms?: string[];
+  numberClaim?: string;
 }
