@@ -20,6 +20,7 @@ import { logRoutes } from './http/log.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
 import { operatorRoutes } from './http/operator.ts';
+import { recorder } from './http/recorded.ts';
 import { buildServer } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
@@ -37,6 +38,8 @@ export interface Environment {
   readonly port: number;
   readonly configDirectory: string;
   readonly dataDirectory: string;
+  /** Where a verifier of this machine's user keeps what it saw. */
+  readonly stateDirectory: string;
   /** Public base URL, without a slash at its end. */
   readonly issuer: string;
   readonly databaseUrl: string | undefined;
@@ -128,7 +131,13 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     audiences: [
       agencyRoutes({ catalogue, clock, authentication, exchange: (caller, request, gone) => exchange(caller, request, tools, gone) }),
       auditorRoutes({ log, search, pseudonyms: people, configDigest, clock, authentication }),
-      logRoutes(store, ring.texts),
+      logRoutes({
+        reader: store,
+        verifierKeys: ring.texts,
+        witnessed: false,
+        onRecord: recorder({ log, configDigest, clock }),
+        authentication,
+      }),
       tokenRoutes(tokens, issuer),
       operatorRoutes({ log, configDigest, stopping: () => stopping }),
     ],

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made from the schemas that validate, and a page to read and try it that works without internet. */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 
 const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
 /** The bar above the page lets a reader load another document; this page is about this gateway. */
@@ -39,6 +39,7 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         },
       },
     },
+    transform: ({ schema, url }) => (url.endsWith('/*') ? { schema: restNamed(schema), url: url.replace('*', ':path') } : { schema, url }),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema-${i}`),
     },
@@ -53,4 +54,12 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
     theme: { title: 'Oncegate', css: [{ filename: 'oncegate.css', content: STYLE }] },
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+}
+
+/** The rest of a path has no name in Fastify, and must have one for readers. */
+function restNamed(schema: FastifySchema): FastifySchema {
+  const params = schema.params as { properties: Record<string, object>; required: string[] };
+  const named = (name: string): string => (name === '*' ? 'path' : name);
+  const properties = Object.fromEntries(Object.entries(params.properties).map(([name, property]) => [named(name), property]));
+  return { ...schema, params: { ...params, properties, required: params.required.map(named) } };
 }

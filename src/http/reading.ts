@@ -2,46 +2,37 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { AuditEntry } from '../audit/entry.ts';
-import { LogUnavailable } from '../audit/log.ts';
+import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Caller, Clock, Receipt } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import { callerOf } from './operation.ts';
 
 export interface ReadingTools {
-  readonly log: { append(entry: AuditEntry, options: { receipt: boolean }): Promise<Receipt> };
+  readonly log: Pick<AuditLog, 'append'>;
   readonly configDigest: string;
   readonly clock: Clock;
 }
 
-/** Who reads and why, where they say so, and what. */
+/** Who reads and why, as far as they say; the query is what they read by. */
 export interface Reading {
   /** The person who reads, by the agency's own identifier. */
-  readonly auditor?: string | undefined;
-  readonly reason?: string | undefined;
+  readonly auditor?: string;
+  readonly reason?: string;
   readonly query: NonNullable<AuditEntry['query']>;
 }
 
-/** Resolves when the reading is on record. Throws a `Problem` where it cannot be, or where what the reader says of it may not stand there. */
+/** Resolves when the reading is on record. Rejects with `log-unavailable`, and then nothing may be shown. */
 export type OnRecord = (caller: Caller, reading: Reading) => Promise<void>;
 
 export const auditReading =
   (tools: ReadingTools): OnRecord =>
-  async (caller, { auditor, reason, query }) => {
-    checkReader(caller, auditor, reason);
-    const { id: agency } = caller.agency;
-    const who = {
-      agency,
-      client: caller.client,
-      ...(auditor === undefined ? {} : { auditor }),
-      ...(reason === undefined ? {} : { reason }),
-    };
-    await putOnRecord(tools, { kind: 'audit-read', ...who, query });
+  async ({ agency, client }, reading) => {
+    await putOnRecord(tools, { kind: 'audit-read', agency: agency.id, client, ...reading });
   };
 
-/** The entry's receipt. Asking for one makes the signed head cover every entry before it. */
-export async function putOnRecord(
-  { log, configDigest, clock }: ReadingTools,
-  entry: Omit<AuditEntry, 'v' | 'time' | 'id' | 'config'>,
-): Promise<Receipt> {
+/** Resolves with the entry's receipt. Asking for one makes the signed head cover every entry before it. */
+export async function putOnRecord(tools: ReadingTools, entry: Omit<AuditEntry, 'v' | 'time' | 'id' | 'config'>): Promise<Receipt> {
+  const { log, configDigest, clock } = tools;
   const whole: AuditEntry = { v: 1, time: new Date(clock()).toISOString(), id: randomUUID(), ...entry, config: configDigest };
   try {
     return await log.append(whole, { receipt: true });
@@ -49,20 +40,6 @@ export async function putOnRecord(
     if (error instanceof LogUnavailable) throw new Problem('log-unavailable', { retryAfterSeconds: 2, cause: error });
     throw error;
   }
-}
-
-const OFFICER = /^[A-Y][0-9]{2}(\.[0-9A-Z]{1,8})*-[0-9A-Z]{1,8}$/;
-
-/** Both stand in the log as they were written, so neither may name a person by number, however it is spelled. */
-function checkReader({ agency }: Caller, auditor: string | undefined, reason: string | undefined): void {
-  const refuse = (pointer: string, detail: string): never => {
-    throw new Problem('invalid-request', { errors: [{ pointer, detail }] });
-  };
-  if (reason !== undefined && /\p{Nd}{9}/u.test(reason.normalize('NFKC').replace(/[^\p{L}\p{Nd}]/gu, '')))
-    refuse('/reason', 'must name nobody by number');
-  if (auditor === undefined) return;
-  if (auditor.length > 60 || !OFFICER.test(auditor)) refuse('/auditor', `must look like ${OFFICER.source}`);
-  if (!auditor.startsWith(`${agency.id}-`) && !auditor.startsWith(`${agency.id}.`)) refuse('/auditor', 'must be of the calling agency');
 }
 
 /** The header fields by which a request without a body says who reads and why. */
@@ -78,25 +55,51 @@ export const READER_HEADERS = {
   },
 };
 
-/** What these header fields say. Throws a `Problem` where one cannot be read. */
-export function readerOf(request: FastifyRequest): Pick<Reading, 'auditor' | 'reason'> {
-  const reason = headerOf(request, 'audit-reason');
-  if (reason !== undefined && (reason.length < 3 || reason.length > 500 || /\p{Cc}/u.test(reason)))
-    throw new Problem('invalid-request', { errors: [{ pointer: '/reason', detail: 'must be 3 to 500 characters of text' }] });
-  return { auditor: headerOf(request, 'audit-officer'), reason };
+/**
+ * Who reads and why: as the body or the query string says, which a schema checked, or else the header fields. Both stand in the log as they
+ * were written, so neither may name a person. Throws a `Problem` where it does, or is said twice, or cannot be read.
+ */
+export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' | 'reason'> = {}): Pick<Reading, 'auditor' | 'reason'> {
+  const { agency } = callerOf(request);
+  const one = (member: 'auditor' | 'reason', name: string, wrong: (value: string) => string | undefined): string | undefined => {
+    const header = headerOf(request, name);
+    const value = said[member] ?? header;
+    if (value === undefined) return undefined;
+    const detail = said[member] !== undefined && header !== undefined ? 'is said twice, by a header field too' : wrong(value);
+    if (detail === undefined) return value;
+    throw new Problem(
+      'invalid-request',
+      header === undefined ? { errors: [{ pointer: `/${member}`, detail }] } : { detail: `${name} ${detail}` },
+    );
+  };
+  const reason = one('reason', 'audit-reason', wrongReason);
+  const auditor = one('auditor', 'audit-officer', (value) => wrongOfficer(value, agency.id));
+  return { ...(reason === undefined ? {} : { reason }), ...(auditor === undefined ? {} : { auditor }) };
+}
+
+function wrongReason(reason: string): string | undefined {
+  const { length } = [...reason];
+  if (length < 3 || length > 500 || /\p{Cc}/u.test(reason)) return 'must be of 3 to 500 characters';
+  // However it is spelled.
+  return /\p{Nd}{9}/u.test(reason.normalize('NFKC').replace(/[^\p{L}\p{Nd}]/gu, '')) ? 'must name nobody by number' : undefined;
+}
+
+const OFFICER = /^[A-Y][0-9]{2}(\.[0-9A-Z]{1,8})*-[0-9A-Z]{1,8}$/;
+
+function wrongOfficer(officer: string, agency: string): string | undefined {
+  if (officer.length > 60 || !OFFICER.test(officer)) return 'must be an agency identifier and a staff number';
+  return officer.startsWith(`${agency}-`) || officer.startsWith(`${agency}.`) ? undefined : 'must be of the calling agency';
 }
 
 function headerOf({ raw, headers }: FastifyRequest, name: string): string | undefined {
   const value = headers[name];
-  if (typeof value !== 'string') return undefined;
-  const refuse = (detail: string): never => {
-    throw new Problem('invalid-request', { detail: `the header field ${name} ${detail}` });
-  };
-  if (raw.rawHeaders.filter((other, i) => i % 2 === 0 && other.toLowerCase() === name).length > 1) refuse('stands twice');
+  if (value === undefined) return undefined;
+  const refuse = (detail: string): Problem => new Problem('invalid-request', { detail: `${name} ${detail}` });
+  if (raw.rawHeaders.filter((other, i) => i % 2 === 0 && other.toLowerCase() === name).length > 1) throw refuse('stands twice');
   try {
     // Node hands out each byte of a header field as a character of its own.
-    return decodeURIComponent(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1')));
+    return decodeURIComponent(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(String(value), 'latin1')));
   } catch {
-    return refuse('must be UTF-8, with % written as %25');
+    throw refuse('must be UTF-8, with % written as %25');
   }
 }

@@ -1,6 +1,7 @@
 /** What an auditor searches by, from the body of a request to the query of the search and to what goes on record of it. */
 import type { AuditEntry } from '../../audit/entry.ts';
 import type { Conditions, SearchQuery } from '../../audit/search.ts';
+import type { Pseudonyms } from '../../pseudonyms.ts';
 
 /** A body that `schemas/api/audit-conditions.json` accepted. */
 export interface ConditionsBody extends Omit<Conditions, 'pseudonyms'> {
@@ -16,24 +17,22 @@ export interface AuditorsQuery {
   readonly recorded: NonNullable<AuditEntry['query']>;
 }
 
-/** `pseudonymsOf` gives those under the newest key first. */
 export function auditorsQuery(
   { reason: _reason, auditor: _auditor, subject, cursor, from, to, ...conditions }: ConditionsBody,
-  pseudonymsOf: (number: string) => string[],
+  pseudonyms: Pseudonyms,
 ): AuditorsQuery {
-  const pseudonyms = subject === undefined ? undefined : pseudonymsOf(subject);
   const before = cursor === undefined ? {} : { before: Number(cursor) };
   return {
     query: {
       ...conditions,
-      ...(pseudonyms === undefined ? {} : { pseudonyms }),
+      ...(subject === undefined ? {} : { pseudonyms: pseudonyms.all('person', subject) }),
       ...(from === undefined ? {} : { from: asLogged(from) }),
       ...(to === undefined ? {} : { to: asLogged(to) }),
       ...before,
     },
     recorded: {
       ...conditions,
-      ...(pseudonyms?.[0] === undefined ? {} : { subject: pseudonyms[0] }),
+      ...(subject === undefined ? {} : { subject: pseudonyms.of('person', subject) }),
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       ...before,

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../../problems.ts';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
-import { type OnRecord, READER_HEADERS, readerOf } from '../reading.ts';
+import { READER_HEADERS, readerOf } from '../reading.ts';
 import { explanation } from './explanation.ts';
 
 const PARAMS = {
@@ -16,8 +16,8 @@ interface At {
   readonly Params: { readonly index: string };
 }
 
-export function entryRoutes(server: FastifyInstance, tools: AuditorTools, onRecord: OnRecord): void {
-  const { log, search, catalogue, authentication } = tools;
+export function entryRoutes(server: FastifyInstance, tools: AuditorTools): void {
+  const { log, search, catalogue, authentication, onRecord } = tools;
 
   server.get<At>('/v1/audit/entries/:index', {
     ...authentication('audit'),

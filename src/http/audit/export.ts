@@ -7,7 +7,7 @@ import type { Found, LogSearch, SearchQuery } from '../../audit/search.ts';
 import { Problem, whereItArose } from '../../problems.ts';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
-import type { OnRecord } from '../reading.ts';
+import { readerOf } from '../reading.ts';
 import { auditorsQuery, type ConditionsBody } from './conditions.ts';
 import { FORMATS, type Format } from './formats.ts';
 
@@ -18,8 +18,8 @@ const PAGE = 200;
 /** Characters handed on at a time. */
 const PIECE = 64 * 1024;
 
-export function exportRoute(server: FastifyInstance, tools: AuditorTools, onRecord: OnRecord): void {
-  const { search, pseudonymsOf, authentication, clock } = tools;
+export function exportRoute(server: FastifyInstance, tools: AuditorTools): void {
+  const { search, pseudonyms, authentication, clock, onRecord } = tools;
   const running = new Set<Readable>();
   let atWork = 0;
   // A process that is told to stop does not wait for a reader: the connection breaks, and who reads sees that it did.
@@ -43,7 +43,7 @@ export function exportRoute(server: FastifyInstance, tools: AuditorTools, onReco
       if (atWork >= MAX_EXPORTS) throw new Problem('overloaded', { retryAfterSeconds: 30 });
       const { format: name, ...body } = request.body;
       const format = FORMATS[name];
-      const { query, recorded } = auditorsQuery(body, pseudonymsOf);
+      const { query, recorded } = auditorsQuery(body, pseudonyms);
       const stamp = new Date(clock()).toISOString().replace(/[-:]|\.\d+/g, '');
       atWork++;
       const done = (): number => atWork--;
@@ -60,7 +60,7 @@ export function exportRoute(server: FastifyInstance, tools: AuditorTools, onReco
 
       /** A search that fails at once is a refusal like any other; once the reply has begun, there is only the connection to break. */
       async function begin(): Promise<Readable> {
-        await onRecord(callerOf(request), { auditor: body.auditor, reason: body.reason, query: { ...recorded, format: name } });
+        await onRecord(callerOf(request), { ...readerOf(request, body), query: { ...recorded, format: name } });
         const pages = everyPage(search, query, unhurried(reply));
         return Readable.from(written(await pages.next(), pages, format, reply), { objectMode: false, highWaterMark: PIECE });
       }

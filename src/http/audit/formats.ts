@@ -51,8 +51,8 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   auditor: (entry) => entry.auditor,
   reason: (entry) => entry.reason,
   query: (entry) => pairs(entry.query),
-  retention: (entry) => entry.retention && pairs({ upTo: entry.retention.upTo, ...entry.retention.before }),
-  logKey: (entry) => entry.logKey,
+  retention: ({ retention }) => retention && pairs({ upTo: retention.upTo, count: retention.count, ...retention.before }),
+  logKey: (entry) => entry.logKey?.key,
   config: (entry) => entry.config,
 };
 

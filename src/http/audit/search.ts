@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
-import type { OnRecord } from '../reading.ts';
+import { readerOf } from '../reading.ts';
 import { auditorsQuery, type ConditionsBody } from './conditions.ts';
 
-export function searchRoute(server: FastifyInstance, { search, pseudonymsOf, authentication }: AuditorTools, onRecord: OnRecord): void {
+export function searchRoute(server: FastifyInstance, { search, pseudonyms, authentication, onRecord }: AuditorTools): void {
   server.post<{ Body: ConditionsBody & { readonly limit?: number } }>('/v1/audit/search', {
     ...authentication('audit'),
     schema: operation({
@@ -20,8 +20,8 @@ export function searchRoute(server: FastifyInstance, { search, pseudonymsOf, aut
     }),
     handler: async (request, reply) => {
       const { limit = 50, ...body } = request.body;
-      const { query, recorded } = auditorsQuery(body, pseudonymsOf);
-      await onRecord(callerOf(request), { auditor: body.auditor, reason: body.reason, query: recorded });
+      const { query, recorded } = auditorsQuery(body, pseudonyms);
+      await onRecord(callerOf(request), { ...readerOf(request, body), query: recorded });
       const found = await search.search({ ...query, limit: limit + 1 });
       const shown = found.slice(0, limit);
       // An entry is sent as the bytes that the tree holds.

@@ -4,7 +4,7 @@ import { type DayTally, MAX_TALLIES, type SummaryQuery } from '../../audit/searc
 import { Problem } from '../../problems.ts';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
-import { type OnRecord, READER_HEADERS, readerOf } from '../reading.ts';
+import { READER_HEADERS, readerOf } from '../reading.ts';
 
 const MAX_DAYS = 400;
 const DAY_MS = 86_400_000;
@@ -45,7 +45,7 @@ interface Asked {
   readonly reason?: string;
 }
 
-export function summaryRoute(server: FastifyInstance, { search, authentication }: AuditorTools, onRecord: OnRecord): void {
+export function summaryRoute(server: FastifyInstance, { search, authentication, onRecord }: AuditorTools): void {
   server.get<{ Querystring: Asked }>('/v1/audit/summary', {
     ...authentication('audit'),
     schema: operation({
@@ -63,11 +63,9 @@ export function summaryRoute(server: FastifyInstance, { search, authentication }
       const { from, to, by, reason } = request.query;
       if (to < from || (Date.parse(to) - Date.parse(from)) / DAY_MS >= MAX_DAYS)
         throw new Problem('invalid-request', { errors: [{ pointer: '/to', detail: `must be one of the ${MAX_DAYS} days from /from on` }] });
-      const reader = readerOf(request);
-      if (reason !== undefined && reader.reason !== undefined)
-        throw new Problem('invalid-request', { errors: [{ pointer: '/reason', detail: 'is given twice, by Audit-Reason too' }] });
       const query = { from, to, ...(by === undefined ? {} : { by }) };
-      await onRecord(callerOf(request), { ...reader, reason: reason ?? reader.reason, query: { view: 'summary', ...query } });
+      const reader = readerOf(request, reason === undefined ? {} : { reason });
+      await onRecord(callerOf(request), { ...reader, query: { view: 'summary', ...query } });
       const dimensions = (by?.split(',') ?? []) as SummaryQuery['by'];
       return { from, to, by: dimensions, tallies: await counted(() => search.summary({ from, to, by: dimensions })) };
     },
