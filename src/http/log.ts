@@ -4,14 +4,14 @@ import { gzip } from 'node:zlib';
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 import { readCheckpoint } from '../audit/checkpoint.ts';
 import { parseNote } from '../audit/note.ts';
+import { RETENTION_HEADER } from '../audit/remote.ts';
 import { LogBroken, type LogReader } from '../audit/store.ts';
 import { encodeBundle, parseTilePath, type TilePath, widthIn } from '../audit/tiles.ts';
 import { HASH_BYTES, TILE_WIDTH } from '../audit/tree.ts';
 import type { Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
-import { reasonIn } from './reason.ts';
-import type { PutOnRecord } from './recorded.ts';
+import { type OnRecord, READER_HEADERS, readerOf } from './reading.ts';
 
 export interface LogTools {
   readonly reader: LogReader;
@@ -19,7 +19,7 @@ export interface LogTools {
   readonly verifierKeys: readonly string[];
   /** Whether only what a quorum of witnesses cosigned is shown. */
   readonly witnessed: boolean;
-  readonly onRecord: PutOnRecord;
+  readonly onRecord: OnRecord;
   readonly authentication: (scope: Scope) => RouteAuthentication;
 }
 
@@ -27,17 +27,17 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 const TILE = 'Which tile, as C2SP tlog-tiles writes it: `x001/x234/067`, with `.p/<width>` for the first hashes of one.';
 
 export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentication }: LogTools): FastifyPluginAsync => {
-  const published = async (): Promise<string> => {
-    const { checkpoint, cosigned } = await reader.head();
-    const newest = witnessed ? cosigned : checkpoint;
-    if (newest === undefined) throw new Problem('not-found', { detail: witnessed ? 'no head has been witnessed yet' : 'the log is empty' });
-    return newest;
+  const published = async (): Promise<{ note: string; retention: number | undefined }> => {
+    const { checkpoint, cosigned, retention } = await reader.head();
+    const note = witnessed ? cosigned : checkpoint;
+    if (note === undefined) throw new Problem('not-found', { detail: witnessed ? 'no head has been witnessed yet' : 'the log is empty' });
+    return { note, retention };
   };
   /** What the address names, where the published tree has it: what it does not reach yet could still become another. */
   const within = async (path: string): Promise<TilePath> => {
     const tile = parseTilePath(path);
     if (tile === undefined) throw new Problem('not-found');
-    const { size } = readCheckpoint(parseNote(await published()).body);
+    const { size } = readCheckpoint(parseNote((await published()).note).body);
     if (tile.width > widthIn(size, tile)) throw new Problem('not-found', { detail: 'the tree does not reach so far' });
     return tile;
   };
@@ -64,8 +64,10 @@ export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentic
         refusals: [404],
       }),
       handler: async (_request, reply) => {
-        const checkpoint = await published();
-        return text(reply).header('cache-control', 'public, max-age=2').send(checkpoint);
+        const { note, retention } = await published();
+        // The form of a checkpoint has no place for it, and whoever verifies must know which bodies may be missing.
+        if (retention !== undefined) reply.header(RETENTION_HEADER, String(retention));
+        return text(reply).header('cache-control', 'public, max-age=2').send(note);
       },
     });
     server.get<{ Params: { level: string; '*': string } }>('/v1/log/tile/:level/*', {
@@ -97,17 +99,18 @@ export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentic
       schema: operation({
         summary: 'A bundle of entries',
         description:
-          'Each entry after its length, a big-endian 16-bit number; one whose body was forgotten has length 0, and its hash stands in the tile of level 0. The read is put on record first, with the reason in the header `Audit-Reason` where there is one.',
+          'Each entry after its length, a big-endian 16-bit number; one whose body was forgotten has length 0, and its hash stands in the tile of level 0. The read is put on record first.',
         tag: 'The log',
         scope: 'audit',
         params: { '*': { type: 'string', description: TILE.replace('hashes', 'entries'), examples: ['000.p/1'] } },
+        headers: READER_HEADERS,
         reply: { type: 'application/octet-stream', description: '256 entries, or as many as the address says.' },
         refusals: [400, 401, 403, 404, 503],
       }),
       handler: async (request, reply) => {
-        const reason = reasonIn(request.headers);
+        const who = readerOf(request);
         const { index, width } = await within(`entries/${request.params['*']}`);
-        await onRecord(callerOf(request), reason, { bundle: index, width });
+        await onRecord(callerOf(request), { ...who, query: { bundle: index, width } });
         const bodies = await reader.read(index * TILE_WIDTH, index * TILE_WIDTH + width);
         if (bodies.length !== width) throw new LogBroken(`the log lost entries of its bundle ${index}`);
         const bundle = encodeBundle(bodies);
