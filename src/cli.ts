@@ -15,6 +15,7 @@ const USAGE = `oncegate serve [--sandbox]                     serve; with made-u
 oncegate check [directory] [--production]      check a configuration, all faults at once
 oncegate token <agency> [--scope "…"] [--key <file>]
                                                print an access token; --key is the agency's private key
+oncegate token --citizen <number>              print the token of a citizen of the sandbox
 oncegate prefill <procedure> <subject>         print a filled form and a judged dossier
     [--agency X01.1] [--key <file>] [--related role=key]… [--dossier …]
     [--max-age <seconds>] [--lang vi|en|fr] [--json]

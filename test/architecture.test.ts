@@ -37,6 +37,8 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/keys.ts': ['src/cli.ts', 'src/app.ts'],
   'src/plug.ts': ['src/app.ts'],
   'src/tokens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
+  'src/citizens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
+  'src/citizen-keys.ts': ['src/app.ts', 'src/commands/'],
   'src/audit/vkey.ts': ['src/cli.ts', 'src/app.ts', 'src/http/', 'src/audit/', 'src/catalogue/'],
 };
 const roomOf = (file: string): number => ROOMS.findIndex((room) => file === room || (room.endsWith('/') && file.startsWith(room)));

@@ -33,12 +33,19 @@ export function required(value: string | undefined, what: string): string {
   return value;
 }
 
-/** Where the running gateway is: it wrote its address into the data directory. */
+/** The address of the running gateway, which wrote it into the data directory. */
+export function runningAt({ dataDirectory }: Environment): string | undefined {
+  const address = join(dataDirectory, 'address');
+  return existsSync(address) ? readFileSync(address, 'utf8').trim() : undefined;
+}
+
+/** A client of the gateway named, or of the one that runs here. */
 export function client({ environment }: CommandLine, agency: string, keyFile: string | undefined, gateway?: string): Client {
   const { dataDirectory } = environment;
   const address = join(dataDirectory, 'address');
-  const running = existsSync(address);
-  const issuer = gateway ?? (running ? readFileSync(address, 'utf8').trim() : environment.issuer);
+  const at = runningAt(environment);
+  const running = at !== undefined;
+  const issuer = gateway ?? at ?? environment.issuer;
   const doubt =
     running || gateway !== undefined
       ? ''

@@ -10,8 +10,7 @@ import { HASH_BYTES, TILE_WIDTH } from '../audit/tree.ts';
 import type { Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
-import { reasonIn } from './reason.ts';
-import type { PutOnRecord } from './recorded.ts';
+import { type OnRecord, READER_HEADERS, readerOf } from './reading.ts';
 
 export interface LogTools {
   readonly reader: LogReader;
@@ -19,7 +18,7 @@ export interface LogTools {
   readonly verifierKeys: readonly string[];
   /** Whether only what a quorum of witnesses cosigned is shown. */
   readonly witnessed: boolean;
-  readonly onRecord: PutOnRecord;
+  readonly onRecord: OnRecord;
   readonly authentication: (scope: Scope) => RouteAuthentication;
 }
 
@@ -97,17 +96,18 @@ export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentic
       schema: operation({
         summary: 'A bundle of entries',
         description:
-          'Each entry after its length, a big-endian 16-bit number; one whose body was forgotten has length 0, and its hash stands in the tile of level 0. The read is put on record first, with the reason in the header `Audit-Reason` where there is one.',
+          'Each entry after its length, a big-endian 16-bit number; one whose body was forgotten has length 0, and its hash stands in the tile of level 0. The read is put on record first.',
         tag: 'The log',
         scope: 'audit',
         params: { '*': { type: 'string', description: TILE.replace('hashes', 'entries'), examples: ['000.p/1'] } },
+        headers: READER_HEADERS,
         reply: { type: 'application/octet-stream', description: '256 entries, or as many as the address says.' },
         refusals: [400, 401, 403, 404, 503],
       }),
       handler: async (request, reply) => {
-        const reason = reasonIn(request.headers);
+        const who = readerOf(request);
         const { index, width } = await within(`entries/${request.params['*']}`);
-        await onRecord(callerOf(request), reason, { bundle: index, width });
+        await onRecord(callerOf(request), { ...who, query: { bundle: index, width } });
         const bodies = await reader.read(index * TILE_WIDTH, index * TILE_WIDTH + width);
         if (bodies.length !== width) throw new LogBroken(`the log lost entries of its bundle ${index}`);
         const bundle = encodeBundle(bodies);

@@ -15,13 +15,14 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         title: 'Oncegate',
         version,
         description:
-          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`) and press **Authorize**.',
+          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`, for a citizen `npx oncegate token --citizen 003099000017`) and press **Authorize**.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This gateway.' }],
       tags: [
         { name: 'Agencies', description: 'What an agency back-end calls.' },
         { name: 'Auditors', description: 'Who read what.' },
+        { name: 'Citizens', description: 'Who read my data, and why.' },
         { name: 'The log', description: 'For anyone who wants to check.' },
         { name: 'Witness', description: 'For other logs, whose heads this gateway cosigns.' },
         { name: 'Tokens', description: 'How an agency proves itself.' },
@@ -30,6 +31,12 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
       components: {
         securitySchemes: {
           agency: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt', description: 'An access token of `/oauth2/token`.' },
+          citizen: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'at+jwt',
+            description: 'A citizen’s own access token, from the issuer that `gateway.yaml` names.',
+          },
         },
       },
     },
