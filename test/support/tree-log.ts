@@ -14,6 +14,7 @@ export class TreeLog implements LogReader {
   bodies: (string | undefined)[] = [];
   checkpoint: string | undefined;
   cosigned: string | undefined;
+  retention: number | undefined;
 
   constructor(origin: string, privateKey: KeyObject = generateKeyPairSync('ed25519').privateKey) {
     this.origin = origin;
@@ -39,7 +40,8 @@ export class TreeLog implements LogReader {
   }
 
   async head(): Promise<Head> {
-    return { size: this.bodies.length, checkpoint: this.checkpoint, cosigned: this.cosigned, retention: undefined };
+    const { checkpoint, cosigned, retention } = this;
+    return { size: this.bodies.length, checkpoint, cosigned, retention };
   }
 
   async read(from: number, to: number): Promise<(string | undefined)[]> {
