@@ -1,8 +1,9 @@
 /** The audit log with all that belongs to it: where it is kept, who signs it, who searches it, who witnesses it, and what is forgotten in time. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
 import { openDesk } from './audit/desk.ts';
 import type { AuditEntry } from './audit/entry.ts';
 import { AuditLog } from './audit/log.ts';
@@ -91,11 +92,22 @@ function forgetHourly(options: LogbookOptions, book: Pick<Logbook, 'store' | 'lo
 async function openWitness(options: LogbookOptions, opened: AsyncDisposableStack): Promise<Witness | undefined> {
   const { settings, dataDirectory, databaseUrl, keys, clock, logger } = options;
   if (settings.witness === undefined) return undefined;
-  const store = databaseUrl === undefined ? openSqliteWitness(join(dataDirectory, 'witness.db')) : await openPostgresWitness(databaseUrl);
+  const store =
+    databaseUrl === undefined
+      ? openSqliteWitness(join(dataDirectory, 'witness.db'))
+      : await openPostgresWitness(poolOf(databaseUrl, opened));
   opened.defer(() => store.close());
   const forked = (origin: string, before: string, after: string): void =>
     logger.error({ origin, before, after }, 'a log that is witnessed here signed two histories: keep both heads');
   return new Witness({ ...settings.witness, keys: [keys.witness], store, clock, forked });
+}
+
+function poolOf(databaseUrl: string, opened: AsyncDisposableStack): pg.Pool {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  // It has let go of the connection, and takes a new one for the next question.
+  pool.on('error', () => {});
+  opened.defer(() => pool.end());
+  return pool;
 }
 
 function startWitnesses({ settings, clock, logger }: LogbookOptions, store: LogStore, opened: AsyncDisposableStack): Witnesses | undefined {

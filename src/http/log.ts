@@ -27,17 +27,17 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 const TILE = 'Which tile, as C2SP tlog-tiles writes it: `x001/x234/067`, with `.p/<width>` for the first hashes of one.';
 
 export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentication }: LogTools): FastifyPluginAsync => {
-  const published = async (): Promise<{ note: string; size: number; retention: number | undefined }> => {
+  const published = async (): Promise<{ note: string; retention: number | undefined }> => {
     const { checkpoint, cosigned, retention } = await reader.head();
     const note = witnessed ? cosigned : checkpoint;
     if (note === undefined) throw new Problem('not-found', { detail: witnessed ? 'no head has been witnessed yet' : 'the log is empty' });
-    return { note, size: readCheckpoint(parseNote(note).body).size, retention };
+    return { note, retention };
   };
   /** What the address names, where the published tree has it: what it does not reach yet could still become another. */
   const within = async (path: string): Promise<TilePath> => {
     const tile = parseTilePath(path);
     if (tile === undefined) throw new Problem('not-found');
-    const { size } = await published();
+    const { size } = readCheckpoint(parseNote((await published()).note).body);
     if (tile.width > widthIn(size, tile)) throw new Problem('not-found', { detail: 'the tree does not reach so far' });
     return tile;
   };
@@ -64,8 +64,9 @@ export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentic
         refusals: [404],
       }),
       handler: async (_request, reply) => {
-        const { note, size, retention } = await published();
-        if (retention !== undefined && retention < size) reply.header(RETENTION_HEADER, retention);
+        const { note, retention } = await published();
+        // The form of a checkpoint has no place for it, and whoever verifies must know which bodies may be missing.
+        if (retention !== undefined) reply.header(RETENTION_HEADER, String(retention));
         return text(reply).header('cache-control', 'public, max-age=2').send(note);
       },
     });
