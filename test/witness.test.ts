@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import pg from 'pg';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { checkpointSigner, openCheckpoint } from '../src/audit/checkpoint.ts';
@@ -46,7 +47,10 @@ const STORES: { name: string; skip?: string; make(t: Test): Promise<() => Promis
     ...(typeof postgres === 'string' ? { skip: postgres } : {}),
     make: async () => {
       const url = typeof postgres === 'string' ? '' : await postgres.fresh();
-      return () => openPostgresWitness(url);
+      return async () => {
+        const pool = new pg.Pool({ connectionString: url });
+        return { ...(await openPostgresWitness(pool)), close: () => pool.end() };
+      };
     },
   },
 ];

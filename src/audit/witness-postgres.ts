@@ -1,59 +1,40 @@
 /** What a witness remembers, in PostgreSQL: for gateways that are one witness together. */
-import pg from 'pg';
-import { clientConfig, type Place, plain, prepare } from './postgres-session.ts';
+import type { Pool, PoolClient } from 'pg';
 import type { WitnessStore } from './witness.ts';
 
-const CONNECTIONS = 2;
-const PATIENCE_MS = 2000;
-
-/** Two that make the same thing at once would hinder each other, "if not exists" or not. */
-const SCHEMA = `
-  BEGIN;
-  SELECT pg_advisory_xact_lock(hashtextextended('oncegate.log', 0));
-  CREATE SCHEMA IF NOT EXISTS oncegate;
-  CREATE TABLE IF NOT EXISTS oncegate.witnessed (origin text PRIMARY KEY, size bigint NOT NULL, note text NOT NULL);
-  COMMIT`;
-const LAST = 'SELECT size, note FROM oncegate.witnessed WHERE origin = $1';
 const FIRST = `INSERT INTO oncegate.witnessed AS here VALUES ($1, $2, $3)
   ON CONFLICT (origin) DO UPDATE SET size = excluded.size, note = excluded.note WHERE here.size = 0`;
 const NEXT = 'UPDATE oncegate.witnessed SET size = $2, note = $3 WHERE origin = $1 AND size = $4';
 
-/** Throws an Error where the server cannot be reached, or does not keep what it was given. */
-export async function openPostgresWitness(url: string): Promise<WitnessStore> {
-  const place: Place = { url, patience: PATIENCE_MS };
-  const pool = new pg.Pool({ ...clientConfig(place), max: CONNECTIONS, onConnect: (client) => prepare(client, place) });
-  // The pool has let go of it, and the next question goes over a new connection.
-  pool.on('error', () => {});
-  try {
-    await pool.query(SCHEMA);
-  } catch (error) {
-    await pool.end();
-    throw plain(error, place);
-  }
+/** Makes the table where there is none. The pool is the caller's, and stays open. */
+export async function openPostgresWitness(pool: Pool): Promise<WitnessStore> {
+  await inTransaction(pool, async (client) => {
+    // Two that make the same thing at once would hinder each other, "if not exists" or not.
+    await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('oncegate.log', 0))`);
+    await client.query('CREATE SCHEMA IF NOT EXISTS oncegate');
+    await client.query('CREATE TABLE IF NOT EXISTS oncegate.witnessed (origin text PRIMARY KEY, size bigint NOT NULL, note text NOT NULL)');
+  });
   return {
     async last(origin) {
-      try {
-        // 64 bits come as text.
-        const { rows } = await pool.query<{ size: string; note: string }>(LAST, [origin]);
-        const [row] = rows;
-        return row && { size: Number(row.size), note: row.note };
-      } catch (error) {
-        throw plain(error, place);
-      }
+      // 64 bits come as text.
+      const { rows } = await pool.query<{ size: string; note: string }>('SELECT size, note FROM oncegate.witnessed WHERE origin = $1', [
+        origin,
+      ]);
+      const [row] = rows;
+      return row && { size: Number(row.size), note: row.note };
     },
-    async replace(origin, oldSize, newSize, note) {
-      try {
-        return (await surely(pool, oldSize === 0 ? FIRST : NEXT, [origin, newSize, note, ...(oldSize === 0 ? [] : [oldSize])])) === 1;
-      } catch (error) {
-        throw plain(error, place);
-      }
-    },
-    close: () => pool.end(),
+    replace: (origin, oldSize, newSize, note) =>
+      inTransaction(pool, async (client) => {
+        const { rowCount } =
+          oldSize === 0 ? await client.query(FIRST, [origin, newSize, note]) : await client.query(NEXT, [origin, newSize, note, oldSize]);
+        return rowCount === 1;
+      }),
+    async close() {},
   };
 }
 
-/** How many rows it changed. PostgreSQL only warns where it stopped waiting for the standby that was to confirm a commit: then it rejects. */
-async function surely(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<number | null> {
+/** Resolves when what was done would survive a power cut. */
+async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let doubt: string | undefined;
   const heed = ({ code, message }: { code?: string | undefined; message?: string | undefined }): void => {
@@ -62,14 +43,20 @@ async function surely(pool: pg.Pool, text: string, values: readonly unknown[]): 
   client.on('notice', heed);
   let failed: Error | undefined;
   try {
-    const { rowCount } = await client.query(text, [...values]);
-    if (doubt !== undefined) throw new Error(`it is not sure of a commit: ${doubt}`);
-    return rowCount;
+    await client.query('BEGIN');
+    // Whatever the server is told otherwise: what was committed is on its disk.
+    await client.query('SET LOCAL synchronous_commit TO on');
+    const result = await work(client);
+    await client.query('COMMIT');
+    // PostgreSQL warns, and reports success, where it stopped waiting for the standby that was to confirm.
+    if (doubt !== undefined) throw new Error(`the witness’s database is not sure of a commit: ${doubt}`);
+    return result;
   } catch (error) {
     failed = error as Error;
     throw error;
   } finally {
     client.off('notice', heed);
+    // A connection within a broken transaction is thrown away; the server rolls back.
     client.release(failed);
   }
 }
