@@ -1,17 +1,10 @@
 /** Any registry that answers JSON over HTTP, as its file in `config/sources/` describes it: no code for an ordinary source. */
 
-import {
-  type Adapter,
-  type AdapterSettings,
-  type Answer,
-  type JsonObject,
-  type JsonValue,
-  type KeyKind,
-  SourceError,
-} from '../src/adapter.ts';
-import { type Condition, type Description, faultsOf, type MemberMap, type Pointer, type Rule } from './description.ts';
+import { type Adapter, type AdapterSettings, type Answer, type JsonValue, type KeyKind, SourceError } from '../src/adapter.ts';
+import { type Condition, type Description, faultsOf } from './description.ts';
 import { connect, type Reply } from './http.ts';
-import { coded, date, type Given, list, malformed, number, text, time } from './reading.ts';
+import { at, recordOf } from './mapping.ts';
+import { malformed, text, time } from './reading.ts';
 
 /** Throws an `Error` that lists every fault of the description. */
 export function jsonHttp(settings: AdapterSettings): Adapter {
@@ -83,57 +76,3 @@ function answerOf({ answer, map, codes }: Description, reply: Reply): Answer {
 
 const holds = ({ status, at: pointer, equals }: Condition, reply: Reply): boolean =>
   (status === undefined || status === reply.status) && (pointer === undefined || at(reply.body, pointer) === equals);
-
-function recordOf(map: MemberMap, source: JsonValue, codes: NonNullable<Description['codes']>): JsonObject {
-  const made: JsonObject = {};
-  for (const [target, rule] of Object.entries(map)) {
-    const value = fieldOf(rule, source, codes);
-    if (value !== undefined) put(made, target, value);
-  }
-  return made;
-}
-
-function fieldOf(rule: Rule, source: JsonValue, codes: NonNullable<Description['codes']>): Given {
-  if (typeof rule === 'string') return plain(at(source, rule), rule);
-  if ('value' in rule) return plain(at(source, rule.with), rule.with) === undefined ? undefined : rule.value;
-  const given = at(source, rule.from);
-  if ('date' in rule) return date(rule.date, given, rule.from);
-  if ('codes' in rule) return coded(codes[rule.codes] ?? {}, given, rule.from);
-  if ('as' in rule)
-    return rule.as === 'number'
-      ? number(given, rule.from)
-      : text(typeof given === 'number' ? number(given, rule.from)?.toString() : given, rule.from);
-  return list(given, rule.from)?.map((item) => recordOf(rule.each, item, codes));
-}
-
-/** Only single values go through as they are: a whole object might hold more than the dataset may know. */
-function plain(given: Given, name: string): Given {
-  if (typeof given === 'boolean') return given;
-  return typeof given === 'number' ? number(given, name) : text(given, name);
-}
-
-const tokens = (pointer: Pointer): string[] =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
-
-function at(value: Given, pointer: Pointer): Given {
-  let here = value;
-  for (const name of tokens(pointer)) {
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, name)) return undefined;
-    here = (here as JsonObject)[name];
-  }
-  return here;
-}
-
-function put(record: JsonObject, pointer: Pointer, value: JsonValue): void {
-  const names = tokens(pointer);
-  const last = names.pop() ?? '';
-  let here = record;
-  for (const name of names) {
-    if (!Object.hasOwn(here, name)) here[name] = {};
-    here = here[name] as JsonObject;
-  }
-  here[last] = value;
-}
