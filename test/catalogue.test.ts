@@ -1074,6 +1074,7 @@ async function prefill(t: Test, copy: Copy, secrets: Record<string, string>, age
       port: 0,
       configDirectory: copy.directory,
       dataDirectory,
+      stateDirectory: dataDirectory,
       issuer: ISSUER,
       databaseUrl: undefined,
       redisUrl: undefined,

@@ -77,6 +77,7 @@ export async function startGateway(
       port: 0,
       configDirectory,
       dataDirectory,
+      stateDirectory: dataDirectory,
       issuer: ISSUER,
       databaseUrl: undefined,
       redisUrl: undefined,

@@ -63,6 +63,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       port: 0,
       configDirectory,
       dataDirectory,
+      stateDirectory: dataDirectory,
       issuer,
       databaseUrl: undefined,
       redisUrl: undefined,

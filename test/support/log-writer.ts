@@ -1,10 +1,10 @@
-/** A process of its own that appends to a log that others append to too: `node log-writer.ts <path> <pkcs8 pem> <count> <name>`. */
+/** A process of its own that appends to a log that others append to too: `node log-writer.ts <path or url> <pkcs8 pem> <count> <name>`. */
 import { createPrivateKey } from 'node:crypto';
-import { openSqliteLog } from '../../src/audit/sqlite.ts';
 import { entryOf, logKeyOf, openLog } from './log.ts';
+import { openStore } from './stores.ts';
 
-const [path, pem, count, name] = process.argv.slice(2) as [string, string, string, string];
-const store = openSqliteLog(path);
+const [address, pem, count, name] = process.argv.slice(2) as [string, string, string, string];
+const store = await openStore(address);
 const log = await openLog(store, logKeyOf(createPrivateKey(pem)));
 const indexes: number[] = [];
 for (let n = 0; n < Number(count); n++) {

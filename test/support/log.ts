@@ -70,3 +70,10 @@ export const around = (inner: LogStore, hook: Hook): LogStore => ({
     await hooked;
   },
 });
+
+/** What a promise was rejected with, or undefined. */
+export const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
