@@ -6,7 +6,7 @@ import t from 'tap';
 import { type Adapter, type Answer, SourceError } from '../src/adapter.ts';
 import { openCatalogue } from '../src/app.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
-import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { memoryCache } from '../src/cache/memory.ts';
 import { recordCache } from '../src/cache/records.ts';

@@ -26,8 +26,8 @@ async function open(): Promise<Desk> {
     return { search, relieve: reader.relieve, close };
   }
   // PostgreSQL's client is loaded where it is used alone.
-  const { openPostgresLog } = await import('./postgres.ts');
-  const log = await openPostgresLog(location.postgres);
+  const { openPostgresReader } = await import('./postgres.ts');
+  const log = openPostgresReader(location.postgres);
   const search = openPostgresSearch(location.postgres, log);
   const close = async (): Promise<void> => {
     await search.close();
@@ -55,9 +55,8 @@ const reply = (message: DeskReply): void => port.postMessage(message);
 let troubled = false;
 async function follow(): Promise<void> {
   try {
-    const { search, relieve } = await desk();
+    const { search } = await desk();
     await search.follow();
-    relieve();
     troubled = false;
   } catch (error) {
     if (!troubled) reply({ trouble: told(error) });
@@ -72,8 +71,13 @@ const keepFollowing = async (): Promise<void> => {
   timer = setTimeout(keepFollowing, followEvery);
 };
 
+/** The writer's log is moved into its file here, in small steps, so that it need not stop for a large one. */
+const RELIEF_MS = 250;
+const relief = setInterval(() => void opened?.then(({ relieve }) => relieve()).catch(() => {}), RELIEF_MS);
+
 async function close(): Promise<void> {
   clearTimeout(timer);
+  clearInterval(relief);
   await (await opened?.catch(() => undefined))?.close();
   port?.close();
   process.exit();
