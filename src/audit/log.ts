@@ -137,7 +137,9 @@ export class AuditLog {
   async #commit(): Promise<void> {
     let taken: Taken | undefined;
     const make = (): Batch => {
-      taken = { from: this.#edge.size, batch: this.#takingOver(this.#waiting.splice(0, NEWEST)), checkpoint: undefined };
+      taken = { from: this.#edge.size, batch: this.#waiting.splice(0, NEWEST), checkpoint: undefined };
+      // Whoever was taken is in `taken` before anything can throw: nobody would answer him otherwise.
+      taken = { ...taken, batch: this.#takingOver(taken.batch) };
       return this.#make(taken);
     };
     try {

@@ -9,6 +9,10 @@ export const COSIGNATURE_ED25519 = 0x04;
 export const COSIGNATURE_ML_DSA_44 = 0x06;
 export type SignatureType = typeof ED25519 | typeof COSIGNATURE_ED25519 | typeof COSIGNATURE_ML_DSA_44;
 
+/** What a log may sign its heads with, and what a witness its cosignatures. */
+export const LOG_TYPES: readonly SignatureType[] = [ED25519, COSIGNATURE_ML_DSA_44];
+export const WITNESS_TYPES: readonly SignatureType[] = [COSIGNATURE_ED25519, COSIGNATURE_ML_DSA_44];
+
 /** A verifier key as text is `<name>+<8 hex of its identifier>+<base64(type ‖ public key)>`. */
 export interface VerifierKey {
   readonly name: string;

@@ -15,12 +15,19 @@ import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
 import { checkOrder, days, overlap } from './validity.ts';
+import { compileWitnesses, type OwnWitness, type WitnessPolicy } from './witnesses.ts';
 
 export interface GatewaySettings {
   readonly logOrigin: string;
   readonly deadlineMs: number;
   readonly tokenLifetimeSeconds: number;
   readonly cacheBytes: number;
+  /** Kind of entry → days its body is kept; what is not named is kept for ever. */
+  readonly retention: Readonly<Record<string, number>>;
+  /** Who cosigns the heads of this log; undefined where nobody does. */
+  readonly witnesses: WitnessPolicy | undefined;
+  /** What this gateway is as a witness for other logs; undefined where it is none. */
+  readonly witness: OwnWitness | undefined;
   /** Absent where no citizen's token is taken. */
   readonly citizens?: CitizenIssuer;
 }
@@ -70,6 +77,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   }
   const citizens = gateway && raw?.citizens && compileCitizens(gateway, raw.citizens, options);
 
+  const { witnesses, witness } = compileWitnesses(gateway);
+
   if (faults.length > 0) throw new ConfigurationError(faults);
   return {
     gateway: {
@@ -77,6 +86,9 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       deadlineMs: raw?.deadlineMs ?? 3000,
       tokenLifetimeSeconds: raw?.tokenLifetimeSeconds ?? 600,
       cacheBytes: raw?.cacheBytes ?? 67_108_864,
+      retention: raw?.retention ?? {},
+      witnesses,
+      witness,
       ...(citizens === undefined ? {} : { citizens }),
     },
     agencies,

@@ -113,6 +113,9 @@ export interface RawGateway {
   deadlineMs?: number;
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
+  retention?: Record<string, number>;
+  witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
+  witness?: { name: string; logs: { origin: string; keys: string[] }[] };
   citizens?: RawCitizens;
 }
 

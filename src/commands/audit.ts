@@ -53,7 +53,7 @@ export const audit: Command = async (argv, line) => {
 
 async function open(where: string, line: CommandLine, options: Options, opened: AsyncDisposableStack): Promise<LogReader> {
   if (/^postgres(ql)?:\/\//.test(where)) {
-    const reader = await openPostgresReader(where);
+    const reader = openPostgresReader(where);
     opened.defer(() => reader.close());
     return reader;
   }

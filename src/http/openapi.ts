@@ -24,6 +24,7 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         { name: 'Auditors', description: 'Who read what.' },
         { name: 'Citizens', description: 'Who read my data, and why.' },
         { name: 'The log', description: 'For anyone who wants to check.' },
+        { name: 'Witness', description: 'For other logs, whose heads this gateway cosigns.' },
         { name: 'Tokens', description: 'How an agency proves itself.' },
         { name: 'Operators', description: 'Health of a process.' },
       ],
@@ -39,7 +40,8 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         },
       },
     },
-    transform: ({ schema, url }) => (url.endsWith('/*') ? { schema: restNamed(schema), url: url.replace('*', ':path') } : { schema, url }),
+    transform: ({ schema, url }) =>
+      url.endsWith('/*') && schema?.params !== undefined ? { schema: restNamed(schema), url: url.replace('*', ':path') } : { schema, url },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema-${i}`),
     },

@@ -6,11 +6,11 @@ import { problems } from '../problems.ts';
 export interface OperationDescription {
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'Agencies' | 'Auditors' | 'Citizens' | 'The log' | 'Tokens' | 'Operators';
+  readonly tag: 'Agencies' | 'Auditors' | 'Citizens' | 'The log' | 'Witness' | 'Tokens' | 'Operators';
   /** The scope of an agency's token, `any` for any of them, `citizen` for a citizen's token, `none` for no token. */
   readonly scope: Scope | 'any' | 'citizen' | 'none';
-  /** Names of schemas in `schemas/api/`. */
-  readonly body?: string;
+  /** Names of schemas in `schemas/api/`, or what is not JSON. */
+  readonly body?: string | { readonly type: string; readonly description: string };
   readonly reply: string | { readonly type: string | readonly string[]; readonly description: string };
   readonly params?: Readonly<Record<string, object>>;
   readonly querystring?: object;
@@ -18,8 +18,10 @@ export interface OperationDescription {
   readonly headers?: Readonly<Record<string, object>>;
   /** The statuses of the refusals it can give. */
   readonly refusals?: readonly number[];
-  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`. */
-  readonly ownRefusals?: Readonly<Record<number, { readonly description: string; readonly schema: string }>>;
+  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`, or the type of what is not JSON. */
+  readonly ownRefusals?: Readonly<
+    Record<number, { readonly description: string } & ({ readonly schema: string } | { readonly type: string })>
+  >;
 }
 
 /** A Fastify route schema. */
@@ -35,20 +37,21 @@ export function operation(described: OperationDescription): Record<string, unkno
     { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
   ]);
   for (const [status, own] of Object.entries(ownRefusals)) {
-    refused.push([
-      Number(status),
-      { description: own.description, content: { 'application/json': { schema: { $ref: `${own.schema}#` } } } },
-    ]);
+    const content = 'schema' in own ? { 'application/json': { schema: { $ref: `${own.schema}#` } } } : text(own.type);
+    refused.push([Number(status), { description: own.description, content }]);
   }
-  const [types, schema, meaning] =
-    typeof reply === 'string' ? ['application/json', { $ref: `${reply}#` }, 'Done.'] : [reply.type, { type: 'string' }, reply.description];
-  const content = Object.fromEntries([types].flat().map((type) => [type, { schema }]));
+  const [content, meaning] =
+    typeof reply === 'string'
+      ? [{ 'application/json': { schema: { $ref: `${reply}#` } } }, 'Done.']
+      : [Object.assign({}, ...[reply.type].flat().map((type) => text(type))), reply.description];
   return {
     summary,
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     security: securityOf(scope),
-    ...(body === undefined ? {} : { body: { $ref: `${body}#` } }),
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === 'string' ? { $ref: `${body}#` } : { content: text(body.type, body.description) } }),
     ...(params === undefined
       ? {}
       : { params: { type: 'object', additionalProperties: false, properties: params, required: Object.keys(params) } }),
@@ -57,6 +60,10 @@ export function operation(described: OperationDescription): Record<string, unkno
     response: { 200: { description: meaning, content }, ...Object.fromEntries(refused) },
   };
 }
+
+const text = (type: string, description?: string): Record<string, { schema: object }> => ({
+  [type]: { schema: { type: 'string', ...(description === undefined ? {} : { description }) } },
+});
 
 function securityOf(scope: OperationDescription['scope']): object[] {
   if (scope === 'none') return [];
