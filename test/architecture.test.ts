@@ -34,7 +34,7 @@ const ROOMS = [
 const BESIDE: Record<string, readonly string[]> = {
   'src/client.ts': ['src/cli.ts', 'src/print.ts'],
   'src/print.ts': ['src/cli.ts'],
-  'src/keys.ts': ['src/cli.ts', 'src/app.ts'],
+  'src/keys.ts': ['src/citizen-keys.ts', 'src/cli.ts', 'src/app.ts'],
   'src/plug.ts': ['src/app.ts'],
   'src/tokens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/citizens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],

@@ -151,7 +151,7 @@ t.test('a receipt is the whole entry where it names nobody else, and the hash of
     if (receipt.leaf !== undefined)
       t.equal(receipt.leaf, leaf.toString('base64'), 'whoever may read the log can show that it is this entry');
     const [origin, size, root] = receipt.checkpoint.split('\n');
-    t.equal(origin, 'oncegate.test/log');
+    t.equal(origin, on.catalogue.gateway.logOrigin);
     let [hash, place, last] = [leaf, receipt.index, Number(size) - 1];
     for (const sibling of receipt.proof.map((item) => Buffer.from(item, 'base64'))) {
       if (place % 2 === 1 || place === last) {
@@ -712,6 +712,17 @@ t.test('what is wrong with the configuration of citizens and of delays is named'
     ],
     ['a key that is cut off', citizens({ issuer, keys: [{ ...key, x: key.x.slice(2) }] }), ['/citizens/keys/0 type-mismatch']],
     ['one key twice', citizens({ issuer, keys: [key, key] }), ['/citizens/keys/1/kid duplicate']],
+    [
+      'outcomes forgotten before their intents',
+      { 'gateway.yaml': (file) => ({ ...file, retention: { outcome: 30 } }) },
+      ['/retention/outcome validity'],
+    ],
+    [
+      'refusals forgotten before intents',
+      { 'gateway.yaml': (file) => ({ ...file, retention: { intent: 31, refusal: 30 } }) },
+      ['/retention/refusal validity'],
+    ],
+    ['intents forgotten first', { 'gateway.yaml': (file) => ({ ...file, retention: { intent: 30, outcome: 30 } }) }, []],
     ['an issuer that is no address', citizens({ issuer: 'id.test', keys: [key] }), ['/citizens/issuer schema']],
     ['a delay', grant({ withheldUntil: '2026-12-31', legalBasis: 'nq-66-7-2025#art-2' }), []],
     ['a delay of one day', grant({ withheldUntil: '2026-07-27', legalBasis: 'nq-66-7-2025#art-2' }), []],
