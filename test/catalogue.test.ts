@@ -1036,7 +1036,7 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
 });
 
 t.test('production refuses every part of the sandbox', async (t) => {
-  const sandboxed = ['gateway.yaml /logOrigin'];
+  const sandboxed = ['gateway.yaml /citizens/keys', 'gateway.yaml /logOrigin'];
   for (const name of readdirSync('config/agencies')) sandboxed.push(`agencies/${name} /sandbox`);
   for (const name of readdirSync('config/sources')) sandboxed.push(`sources/${name} /address`, `sources/${name} /credential`);
   try {
@@ -1056,6 +1056,7 @@ t.test('production refuses every part of the sandbox', async (t) => {
     copy.write(`sources/${name}`, copy.read(`sources/${name}`).replaceAll(/: sandbox:.*/g, ': env:SOMEWHERE'));
   }
   copy.change('gateway.yaml', 'oncegate.example/log', 'log.agency.test');
+  copy.change('gateway.yaml', 'keys: sandbox', 'jwks: https://id.agency.test/jwks');
   t.strictSame(copy.faults(false), [], 'and takes the same without them');
 });
 

@@ -8,8 +8,10 @@ import canonicalize from 'canonicalize';
 import { exportJWK, importJWK, SignJWT } from 'jose';
 import t from 'tap';
 import { adapterFacts } from '../adapters/index.ts';
+import { parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import type { LogSearch } from '../src/audit/search.ts';
+import { verifyLeaf, verifyReceipt } from '../src/audit/verify.ts';
 import type { formatFault } from '../src/catalogue/faults.ts';
 import { loadCatalogue } from '../src/catalogue/load.ts';
 import { citizenTokens } from '../src/citizens.ts';
@@ -144,24 +146,26 @@ t.test('a receipt is the whole entry where it names nobody else, and the hash of
   const [shared] = await ledger(AN);
   t.notOk(shared?.receipt.entry);
   const bodies = await on.store.read(0, await since());
+  const key = parseVerifierKey(readFileSync(`${on.dataDirectory}/log.vkey`, 'utf8'));
   for (const { receipt } of [alone, shared] as Access[]) {
-    const sha256 = (...parts: Uint8Array[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();
-    const bytes = Buffer.from(receipt.entry === undefined ? (bodies[receipt.index] ?? '') : (canonicalize(receipt.entry) ?? ''));
-    const leaf = sha256(Buffer.of(0), bytes);
-    if (receipt.leaf !== undefined)
-      t.equal(receipt.leaf, leaf.toString('base64'), 'whoever may read the log can show that it is this entry');
-    const [origin, size, root] = receipt.checkpoint.split('\n');
-    t.equal(origin, 'oncegate.test/log');
-    let [hash, place, last] = [leaf, receipt.index, Number(size) - 1];
-    for (const sibling of receipt.proof.map((item) => Buffer.from(item, 'base64'))) {
-      if (place % 2 === 1 || place === last) {
-        hash = sha256(Buffer.of(1), sibling, hash);
-        while (place % 2 === 0 && place !== 0) [place, last] = [place >> 1, last >> 1];
-      } else hash = sha256(Buffer.of(1), hash, sibling);
-      [place, last] = [place >> 1, last >> 1];
-    }
-    t.equal(hash.toString('base64'), root);
+    const bytes = receipt.entry === undefined ? (bodies[receipt.index] ?? '') : (canonicalize(receipt.entry) ?? '');
+    const leaf = createHash('sha256').update(`\0${bytes}`).digest('base64');
+    if (receipt.leaf !== undefined) t.equal(receipt.leaf, leaf, 'whoever may read the log can show that it is this entry');
+    const verified = receipt.entry === undefined ? verifyLeaf(receipt, key) : verifyReceipt(receipt, key);
+    t.match(verified, { index: receipt.index, origin: on.catalogue.gateway.logOrigin });
   }
+  const { receipt } = shared as Access;
+  const hash = Buffer.alloc(32, 1).toString('base64');
+  for (const [rule, change, says] of [
+    ['another hash', { leaf: hash }, /not in the log at this place/],
+    ['another place', { index: receipt.index + 1 }, /not in the log at this place/],
+    ['another proof', { proof: receipt.proof.with(0, hash) }, /not in the log at this place/],
+    ['a shorter proof', { proof: receipt.proof.slice(1) }, /not in the log at this place/],
+    ['no hash', { leaf: 'AA==' }, /leaf is not a hash/],
+    ['another spelling of it', { leaf: receipt.leaf?.replace('=', '') }, /leaf is not a hash/],
+    ['no checkpoint', { checkpoint: undefined }, /lacks its entry, index, proof or checkpoint/],
+  ] as const)
+    t.throws(() => verifyLeaf({ ...receipt, ...change }, key), says, rule);
 });
 
 t.test('what never came to an answer is shown for what it is', async (t) => {
@@ -712,6 +716,17 @@ t.test('what is wrong with the configuration of citizens and of delays is named'
     ],
     ['a key that is cut off', citizens({ issuer, keys: [{ ...key, x: key.x.slice(2) }] }), ['/citizens/keys/0 type-mismatch']],
     ['one key twice', citizens({ issuer, keys: [key, key] }), ['/citizens/keys/1/kid duplicate']],
+    [
+      'outcomes forgotten before their intents',
+      { 'gateway.yaml': (file) => ({ ...file, retention: { outcome: 30 } }) },
+      ['/retention/outcome validity'],
+    ],
+    [
+      'refusals forgotten before intents',
+      { 'gateway.yaml': (file) => ({ ...file, retention: { intent: 31, refusal: 30 } }) },
+      ['/retention/refusal validity'],
+    ],
+    ['intents forgotten first', { 'gateway.yaml': (file) => ({ ...file, retention: { intent: 30, outcome: 30 } }) }, []],
     ['an issuer that is no address', citizens({ issuer: 'id.test', keys: [key] }), ['/citizens/issuer schema']],
     ['a delay', grant({ withheldUntil: '2026-12-31', legalBasis: 'nq-66-7-2025#art-2' }), []],
     ['a delay of one day', grant({ withheldUntil: '2026-07-27', legalBasis: 'nq-66-7-2025#art-2' }), []],

@@ -26,7 +26,7 @@ const sandbox = await startSandbox();
 const main = await startGateway({ sandbox });
 
 /** How the log of the second gateway behaves. */
-let logIs: 'whole' | 'unwritable' | 'unwritable-after-one' | 'unreadable' | 'hanging' = 'whole';
+let logIs: 'whole' | 'unwritable' | 'unwritable-after-one' | 'unreadable' | 'hanging' | 'pruned' = 'whole';
 let release = (): void => {};
 const released = new Promise<void>((resolve) => (release = resolve));
 const broken = await startGateway({
@@ -39,7 +39,14 @@ const broken = await startGateway({
       if (logIs === 'hanging') await released;
       return store.append(batch);
     },
-    head: () => (logIs === 'unreadable' ? Promise.reject(new Error(`cannot read ${NUMBER} ${NAME}`)) : store.head()),
+    async head() {
+      if (logIs === 'unreadable') throw new Error(`cannot read ${NUMBER} ${NAME}`);
+      return { ...(await store.head()), ...(logIs === 'pruned' ? { retention: 1 } : {}) };
+    },
+    async read(from, to) {
+      if (logIs !== 'pruned') return store.read(from, to);
+      return from === 0 ? [undefined] : [JSON.stringify({ kind: 'retention', retention: { before: {}, count: 1, upTo: 1 } })];
+    },
   }),
 });
 
@@ -49,11 +56,12 @@ for (const log of [witnessed, strange]) log.grow(2);
 const cosign = (checkpoint: string | undefined, proof = ''): Buffer =>
   http('POST', '/v1/witness/add-checkpoint', { 'content-type': 'text/plain' }, `old 0\n${proof}\n${checkpoint}`);
 
-/** A grant that holds longer than the procedure, one that is narrow, and a log to witness. */
+/** A grant that holds longer than the procedure, one that is narrow, a log to witness, and an issuer of citizens' tokens that is gone. */
 const editedDirectory = editedConfig({
   'gateway.yaml': (file) => ({
     ...file,
     witness: { name: 'witness.test', logs: [{ origin: witnessed.origin, keys: [witnessed.verifierKey] }] },
+    citizens: { issuer: 'https://id.test', jwks: 'http://127.0.0.1:9/jwks' },
   }),
   'procedures/1.004873.yaml': (file) => ({ ...file, validFrom: '2026-12-01' }),
   'agencies/X01.1.yaml': (file) => {
@@ -76,6 +84,8 @@ const [token, auditToken, brokenToken, brokenAuditToken, editedToken] = await Pr
   broken.token('X09.1'),
   edited.token(),
 ]);
+/** It says an algorithm that is taken, so that a key is looked for. */
+const citizensToken = `${Buffer.from('{"alg":"ES256","kid":"one"}').toString('base64url')}.e30.AA`;
 const bearer = (value: string): Record<string, string> => ({ authorization: `Bearer ${value}` });
 
 const LONG_AGO = Date.parse('2026-06-30T16:59:59Z');
@@ -349,6 +359,19 @@ await table('every way of being refused', [
     'unknown-entry',
     { record: [{ kind: 'audit-read', agency: 'X09.1', query: { index: 999_999 } }] },
   ],
+  [
+    'an explanation of what was forgotten',
+    http('GET', '/v1/audit/entries/0/explanation', bearer(brokenAuditToken)),
+    'entry-pruned',
+    withLog('pruned', { headers: {}, record: [{ kind: 'audit-read', query: { index: 0, view: 'explanation' } }] }),
+  ],
+  [
+    'a citizen whose issuer does not answer',
+    http('POST', '/v1/accesses', bearer(citizensToken), '{}'),
+    'issuer-unavailable',
+    { gateway: edited, headers: { 'retry-after': '30' } },
+  ],
+  ['an agency among citizens', http('POST', '/v1/accesses', bearer(token), '{}'), 'unauthenticated'],
   ['a log that is not witnessed here', cosign(strange.checkpoint), 'unknown-log', { gateway: edited }],
   [
     'a head that its log did not sign',
@@ -871,7 +894,9 @@ await t.test('no line of the process log names a person, and no refusal counts a
   const failures = (gateway: TestGateway): unknown[] =>
     gateway.lines.map((line) => JSON.parse(line)).filter(({ level, status }) => level >= 50 || status >= 500);
   t.same(failures(main), []);
-  t.same(failures(edited), []);
+  const gone = failures(edited);
+  t.equal(gone.length, 2, 'but an issuer that is gone does');
+  t.match(gone, [{ code: 'issuer-unavailable' }, { route: '/v1/accesses', status: 503 }]);
   t.match(failures(broken)[0], { code: 'log-unavailable' }, 'as what fails does');
 });
 
