@@ -68,7 +68,7 @@ export async function startBench(): Promise<Bench> {
 }
 
 /** The same question for all, but for its age; the persons recur after 512 questions. */
-function targetOf(address: string, token: string, maxAgeSeconds?: number): Target {
+export function targetOf(address: string, token: string, maxAgeSeconds?: number): Target {
   return {
     address,
     path: '/v1/prefills',

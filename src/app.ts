@@ -2,33 +2,39 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import type { SourceError } from './adapter.ts';
-import { openSqliteSearch } from './audit/search.ts';
 import type { LogStore } from './audit/store.ts';
 import { memoryCache } from './cache/memory.ts';
 import { recordCache } from './cache/records.ts';
 import { redisCache } from './cache/redis.ts';
 import { tieredCache } from './cache/tiered.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
+import { withSandboxCitizens } from './citizen-keys.ts';
+import { citizenTokens } from './citizens.ts';
 import type { Agency, Clock } from './domain.ts';
 import { exchange } from './exchange.ts';
 import { agencyRoutes } from './http/agency.ts';
 import { auditorRoutes } from './http/auditor.ts';
+import { type CitizenTools, citizenRoutes } from './http/citizen.ts';
 import { logRoutes } from './http/log.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
 import { operatorRoutes } from './http/operator.ts';
+import { auditReading } from './http/reading.ts';
 import { buildServer } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
+import { witnessRoutes } from './http/witness.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
-import { openLogbook } from './logbook.ts';
+import { logPath, openLogbook } from './logbook.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
 import { askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
+import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
+import type { ResolveTools } from './stages/resolve.ts';
 import { Tokens } from './tokens.ts';
 
 /** What the process was started with. */
@@ -37,6 +43,8 @@ export interface Environment {
   readonly port: number;
   readonly configDirectory: string;
   readonly dataDirectory: string;
+  /** Where a verifier of this machine's user keeps what it saw. */
+  readonly stateDirectory: string;
   /** Public base URL, without a slash at its end. */
   readonly issuer: string;
   readonly databaseUrl: string | undefined;
@@ -86,40 +94,20 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 /** What is put on the stack is let go in reverse order: the server first, then what it needs. */
 async function compose(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<Gateway, 'close'>> {
   const { environment, sandbox, logger, clock = Date.now, aroundStore } = options;
-  const { dataDirectory, issuer, databaseUrl, redisUrl } = environment;
-  if (databaseUrl !== undefined) throw new Error('DATABASE_URL is set, but this version keeps its log in SQLite only: unset it');
+  const { dataDirectory, databaseUrl, issuer } = environment;
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
-  const configDigest = catalogue.digest;
-  const plugged = plugSources(catalogue.sources, adapters, { sandbox, secret: environment.secret });
-  for (const { adapter } of plugged.values()) opened.defer(() => adapter.close());
-
+  const { gateway: settings, digest: configDigest } = catalogue;
   const keys = openKeys(options);
-  const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
-  const { logOrigin: origin } = catalogue.gateway;
-  const book = { dataDirectory, databaseUrl, origin, keys, configDigest, clock, ...(aroundStore === undefined ? {} : { aroundStore }) };
-  const { store, log, ring } = await openLogbook(book, opened);
-  const search = openSqliteSearch(join(dataDirectory, 'search.db'), store);
-  opened.defer(() => search.close());
+  const book = await openLogbook({ dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore }, opened);
+  const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
+  const asking = await openSources(options, catalogue, keys, opened);
+  const tools = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
 
-  const near = memoryCache(catalogue.gateway.cacheBytes);
-  const report = (state: string): void => logger.warn({ redis: state }, 'shared cache');
-  const cache = redisUrl === undefined ? near : tieredCache(near, redisCache(redisUrl, report));
-  opened.defer(() => cache.close());
-  const records = recordCache(cache, keys.seal, keys.cacheName);
-
-  const asking = {
-    validators: new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate])),
-    cache: records,
-    clock,
-    report: (source: string, dataset: string, failure: SourceError): void =>
-      logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed'),
-  };
-  const asks = new Map([...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, asking)]));
-  const tools = { catalogue, cache: records, sources: catalogue.sources, asks, log, pseudonyms: people, configDigest, clock };
-
-  const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: catalogue.gateway.tokenLifetimeSeconds, agencies, clock });
+  const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
+  const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, clock });
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
+  const onRecord = auditReading({ log, configDigest, clock });
   let stopping = false;
   const server = await buildServer({
     logger,
@@ -127,10 +115,12 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     describe: (instance) => describeApi(instance, VERSION),
     audiences: [
       agencyRoutes({ catalogue, clock, authentication, exchange: (caller, request, gone) => exchange(caller, request, tools, gone) }),
-      auditorRoutes({ log, search, pseudonyms: people, configDigest, clock, authentication }),
-      logRoutes(store, ring.texts),
+      auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
+      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
+      logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
+      ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
       tokenRoutes(tokens, issuer),
-      operatorRoutes({ log, configDigest, stopping: () => stopping }),
+      operatorRoutes({ book, configDigest, stopping: () => stopping }),
     ],
   });
   opened.defer(async () => {
@@ -140,13 +130,46 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   return { server, catalogue };
 }
 
+/** The registries, each with its checks around it and the cache before it. */
+async function openSources(
+  { environment, sandbox, logger, clock = Date.now }: GatewayOptions,
+  { sources, schemas, gateway }: Catalogue,
+  keys: GatewayKeys,
+  opened: AsyncDisposableStack,
+): Promise<ResolveTools> {
+  const plugged = plugSources(sources, adapters, { sandbox, secret: environment.secret });
+  for (const { adapter } of plugged.values()) opened.defer(() => adapter.close());
+  const near = memoryCache(gateway.cacheBytes);
+  const { redisUrl } = environment;
+  const shared = (state: string): void => logger.warn({ redis: state }, 'shared cache');
+  const store = redisUrl === undefined ? near : tieredCache(near, redisCache(redisUrl, shared));
+  opened.defer(() => store.close());
+  const cache = recordCache(store, keys.seal, keys.cacheName);
+  const validators = new Map([...schemas.datasets].map(([name, { validate }]) => [name, validate]));
+  const report = (source: string, dataset: string, failure: SourceError): void =>
+    logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed');
+  const asks = new Map(
+    [...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, { validators, cache, clock, report })]),
+  );
+  return { cache, sources, asks, clock };
+}
+
+/** Where nobody vouches for citizens there is no such address. */
+function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {
+  const { citizens: named } = tools.catalogue.gateway;
+  if (named === undefined) return [];
+  const { issuer, dataDirectory } = environment;
+  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, clock: tools.clock });
+  return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
+}
+
 function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys {
   const keys = loadKeys(environment.dataDirectory, sandbox !== undefined);
   if (keys.sandbox !== (sandbox !== undefined)) {
     const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
     throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
   }
-  if (!keys.made && !existsSync(join(environment.dataDirectory, 'log.db'))) {
+  if (!keys.made && environment.databaseUrl === undefined && !existsSync(logPath(environment.dataDirectory))) {
     throw new Error('log.db is missing beside the keys that signed it: put it back from its backup, or take a new data directory');
   }
   if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');

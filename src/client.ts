@@ -65,6 +65,20 @@ export class Client {
     })) as ProcedureView;
   }
 
+  /** Fetches what lies below the log's prefix, for a verifier. */
+  log(token: string): (path: string) => Promise<{ body: Buffer; headers: Headers }> {
+    return async (path) => {
+      const address = `${this.#issuer}/v1/log/${path}`;
+      const reply = await fetch(address, {
+        headers: { authorization: `Bearer ${token}` },
+        redirect: 'error',
+        signal: AbortSignal.timeout(30_000),
+      });
+      if (!reply.ok) throw new ClientError(`${address} is refused (${reply.status})`);
+      return { body: Buffer.from(await reply.arrayBuffer()), headers: reply.headers };
+    };
+  }
+
   async #send(path: string, init: RequestInit): Promise<unknown> {
     let reply: Response;
     try {

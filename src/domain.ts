@@ -142,6 +142,15 @@ export interface Grant extends Validity {
   readonly fields: 'all' | ReadonlySet<string>;
   readonly components: 'all' | ReadonlySet<string>;
   readonly legalBasis: readonly Provision[];
+  /** Where a law delays that the person concerned is told of what is done under the grant. */
+  readonly disclosure?: Disclosure;
+}
+
+/** A delay of the citizen's own view. It always ends. */
+export interface Disclosure {
+  /** Last day YYYY-MM-DD, in Viet Nam, on which the citizen is not shown it. */
+  readonly withheldUntil: string;
+  readonly legalBasis: Provision;
 }
 
 /** A public key of an agency, as JWK. */
@@ -171,6 +180,20 @@ export type Caller = Brand<'caller'> & {
   readonly client: string;
   readonly scopes: ReadonlySet<Scope>;
 };
+
+/** Who vouches for citizens: the issuer of their tokens. */
+export interface CitizenIssuer {
+  readonly issuer: string;
+  /** Whom its tokens must be addressed to; the gateway's own issuer unless said. */
+  readonly audience?: string;
+  /** Its public keys, the address where they stand with the algorithms that are taken, or `sandbox`: made on first use. */
+  readonly keys: 'sandbox' | readonly AgencyKey[] | { readonly jwks: string; readonly algorithms: readonly string[] };
+  /** The claim that holds the 12-digit number. */
+  readonly numberClaim: string;
+}
+
+/** A citizen whose token was verified. Only `authenticate-citizen` makes one. Personal data. */
+export type Citizen = Brand<'citizen'> & { readonly issuer: string; readonly number: string };
 
 /** A request body that its schema accepted. Personal data. */
 export type PrefillRequest = {

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** The process: environment in, listen, signals, drain. The only reader of `process.env`. */
 import { rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { createGateway, type Environment } from './app.ts';
-import { type CommandLine, runCommand } from './cli.ts';
+import { runCommand } from './cli.ts';
+import type { CommandLine } from './commands/command.ts';
 import { type Sandbox, startSandbox } from './sandbox/index.ts';
 
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */
@@ -21,6 +23,7 @@ const environment: Environment = {
   port,
   configDirectory: env.ONCEGATE_CONFIG ?? 'config',
   dataDirectory: env.ONCEGATE_DATA ?? 'var',
+  stateDirectory: join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'oncegate'),
   issuer: (env.ONCEGATE_ISSUER ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, ''),
   databaseUrl: env.DATABASE_URL || undefined,
   redisUrl: env.REDIS_URL || undefined,

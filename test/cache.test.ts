@@ -411,6 +411,7 @@ async function start(t: Test, options: { cacheBytes?: number; redisUrl?: string;
       port: 0,
       configDirectory: configDirectory(t, options.cacheBytes ?? LIMIT),
       dataDirectory,
+      stateDirectory: dataDirectory,
       issuer: ISSUER,
       databaseUrl: undefined,
       redisUrl: options.redisUrl,

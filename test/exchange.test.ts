@@ -1,22 +1,22 @@
 /** The pipeline from inside: what a source may do to it, and that whatever goes wrong is on record. */
-import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Adapter, type Answer, SourceError } from '../src/adapter.ts';
 import { openCatalogue } from '../src/app.ts';
-import { checkpointSigner, formatVerifierKey, parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
-import { AuditLog } from '../src/audit/log.ts';
-import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { memoryCache } from '../src/cache/memory.ts';
 import { recordCache } from '../src/cache/records.ts';
 import type { Caller, Field, Opened, Outcome, Resolved, Source } from '../src/domain.ts';
 import { exchange } from '../src/exchange.ts';
+import { pseudonyms } from '../src/pseudonyms.ts';
 import { type Ask, askSource } from '../src/stages/ask.ts';
 import { assembleField } from '../src/stages/fields.ts';
 import { NOON, temporaryDirectory } from './support/gateway.ts';
+import { makeLogKey, openLog } from './support/log.ts';
 
 const AN = '003099000017';
 const catalogue = openCatalogue('config', true);
@@ -74,7 +74,7 @@ t.test('the cause of a fault is kept for the operator', async (t) => {
   t.type((came as SourceError).cause, TypeError);
 });
 
-const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const logKey = makeLogKey();
 
 t.test('a register that could not be asked, for want of the key, leaves a value unconfirmed', async (t) => {
   const field = catalogue.procedures.get('1.004222')?.[0]?.fields.find(({ at }) => at === '/fullName');
@@ -94,21 +94,14 @@ t.test('a register that could not be asked, for want of the key, leaves a value 
   }
 });
 
-async function openLog(directory: string) {
+async function openedLog(directory: string) {
   const store = openSqliteLog(join(directory, 'log.db'));
-  const origin = 'test/log';
-  const log = await AuditLog.open({
-    store,
-    origin,
-    sign: checkpointSigner(origin, privateKey),
-    key: parseVerifierKey(formatVerifierKey(origin, publicKey)),
-  });
-  return { store, log };
+  return { store, log: await openLog(store, logKey) };
 }
 
 t.test('a fault of the gateway’s own is on record before it is told', async (t) => {
   const directory = temporaryDirectory();
-  const { store, log } = await openLog(directory);
+  const { store, log } = await openedLog(directory);
   t.teardown(async () => {
     await store.close();
     rmSync(directory, { recursive: true });
@@ -122,12 +115,12 @@ t.test('a fault of the gateway’s own is on record before it is told', async (t
     sources: catalogue.sources,
     asks: new Map<string, Ask>(),
     log,
-    pseudonymKey: secret(),
+    pseudonyms: pseudonyms([{ from: 0, key: secret() }], () => NOON),
     configDigest: catalogue.digest,
     clock: () => NOON,
   };
   await t.rejects(exchange(caller, request, tools, new AbortController().signal), /not plugged in/);
-  const entries = (await store.read(0, 9)).map((body) => JSON.parse(body) as AuditEntry);
+  const entries = (await store.read(0, 9)).map((body) => JSON.parse(body ?? '') as AuditEntry);
   t.match(entries, [{ kind: 'refusal', outcome: 'internal', subjects: { subject: String } }]);
 });
 
@@ -147,11 +140,11 @@ t.test('the projection of another log, or one that does not open, is made again'
   });
   const path = join(one, 'search.db');
   const agencies = async (directory: string): Promise<string[]> => {
-    const { store, log } = await openLog(directory);
+    const { store, log } = await openedLog(directory);
     await log.append(entry(directory === one ? 'X01.1' : 'X02.1'), { receipt: false });
     if (directory === one) await log.append(entry('X01.1'), { receipt: false });
     const search = openSqliteSearch(path, store);
-    const result = (await search.search({ limit: 9 })).map((row) => row.entry.agency);
+    const result = (await search.search({ limit: 9 })).map(({ body }) => (JSON.parse(body) as AuditEntry).agency);
     await search.close();
     await store.close();
     return result;

@@ -65,6 +65,7 @@ async function oncegate(argv: string[], input = ''): Promise<{ code: number; out
     port: 0,
     configDirectory: 'config',
     dataDirectory: data,
+    stateDirectory: data,
     issuer: '',
     databaseUrl: undefined,
     redisUrl: undefined,

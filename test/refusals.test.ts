@@ -11,6 +11,7 @@ import type { Prefill } from '../src/domain.ts';
 import { type ProblemCode, problems } from '../src/problems.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { editedConfig, NOON, startGateway, type TestGateway } from './support/gateway.ts';
+import { TreeLog } from './support/tree-log.ts';
 
 /** The marked person. Nothing outside an answer may hold the number or the name, however it is written. */
 const NUMBER = '003099000017';
@@ -42,8 +43,18 @@ const broken = await startGateway({
   }),
 });
 
-/** A grant that holds longer than the procedure, and one that is narrow. */
+/** A log for which the third gateway is a witness, and one of which it never heard. */
+const [witnessed, strange] = [new TreeLog('log.test'), new TreeLog('strange.test')];
+for (const log of [witnessed, strange]) log.grow(2);
+const cosign = (checkpoint: string | undefined, proof = ''): Buffer =>
+  http('POST', '/v1/witness/add-checkpoint', { 'content-type': 'text/plain' }, `old 0\n${proof}\n${checkpoint}`);
+
+/** A grant that holds longer than the procedure, one that is narrow, and a log to witness. */
 const editedDirectory = editedConfig({
+  'gateway.yaml': (file) => ({
+    ...file,
+    witness: { name: 'witness.test', logs: [{ origin: witnessed.origin, keys: [witnessed.verifierKey] }] },
+  }),
   'procedures/1.004873.yaml': (file) => ({ ...file, validFrom: '2026-12-01' }),
   'agencies/X01.1.yaml': (file) => {
     const grants = file.grants as unknown as { id: string }[];
@@ -337,6 +348,19 @@ await table('every way of being refused', [
     http('GET', '/v1/audit/entries/999999', bearer(auditToken)),
     'unknown-entry',
     { record: [{ kind: 'audit-read', agency: 'X09.1', query: { index: 999_999 } }] },
+  ],
+  ['a log that is not witnessed here', cosign(strange.checkpoint), 'unknown-log', { gateway: edited }],
+  [
+    'a head that its log did not sign',
+    cosign(witnessed.checkpoint?.replace('\n2\n', '\n3\n')),
+    'checkpoint-not-signed',
+    { gateway: edited },
+  ],
+  [
+    'a head that does not continue the one before',
+    cosign(witnessed.checkpoint, `${Buffer.alloc(32).toString('base64')}\n`),
+    'checkpoint-inconsistent',
+    { gateway: edited },
   ],
   [
     'a log that cannot be written before a registry is asked',

@@ -53,7 +53,8 @@ interface Taken {
 
 interface Waiting {
   readonly entry: AuditEntry;
-  readonly bytes: Buffer;
+  /** Canonical JSON. */
+  readonly body: string;
   readonly receipt: boolean;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: Error) => void;
@@ -113,10 +114,10 @@ export class AuditLog {
   /** Appends an entry; resolves when it is durable. Rejects with `LogUnavailable`, and then nobody may act as though it were on record. */
   append(entry: AuditEntry, options: { receipt: boolean }): Promise<Receipt> {
     if (this.#waiting.length >= this.#limit) return Promise.reject(new LogUnavailable('too many entries wait for the log'));
-    const bytes = Buffer.from(canonicalJson(entry));
-    if (bytes.length > MAX_ENTRY_BYTES) return Promise.reject(new RangeError('the entry is too long for the log'));
+    const body = canonicalJson(entry);
+    if (Buffer.byteLength(body) > MAX_ENTRY_BYTES) return Promise.reject(new RangeError('the entry is too long for the log'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ entry, bytes, receipt: options.receipt, resolve, reject });
+      this.#waiting.push({ entry, body, receipt: options.receipt, resolve, reject });
       // Committing on the next turn of the event loop lets every request of this turn share one sync and one signature.
       if (this.#running === undefined) void this.#start(false);
     });
@@ -136,7 +137,9 @@ export class AuditLog {
   async #commit(): Promise<void> {
     let taken: Taken | undefined;
     const make = (): Batch => {
-      taken = { from: this.#edge.size, batch: this.#takingOver(this.#waiting.splice(0, NEWEST)), checkpoint: undefined };
+      taken = { from: this.#edge.size, batch: this.#waiting.splice(0, NEWEST), checkpoint: undefined };
+      // Whoever was taken is in `taken` before anything can throw: nobody would answer him otherwise.
+      taken = { ...taken, batch: this.#takingOver(taken.batch) };
       return this.#make(taken);
     };
     try {
@@ -158,17 +161,17 @@ export class AuditLog {
     const signer = this.#settings.signer();
     if (this.#checkpoint === undefined || bearsSignature(this.#checkpoint, signer.key)) return batch;
     const entry = signer.takeOver();
-    return [{ entry, bytes: Buffer.from(canonicalJson(entry)), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
+    return [{ entry, body: canonicalJson(entry), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
   }
 
   #make(taken: Taken): Batch {
     const { origin, signer } = this.#settings;
     const { from, batch } = taken;
-    for (const { bytes } of batch) this.#edge.append(leafHash(bytes));
+    for (const { body } of batch) this.#edge.append(leafHash(body));
     // Intents alone need no signature, since nothing leaves on their strength; but a log that holds anything bears one.
     const needed = batch.some(({ receipt }) => receipt) || (batch.length > 0 && this.#checkpoint === undefined);
     if (needed) taken.checkpoint = signer().sign({ origin, size: this.#edge.size, root: this.#edge.root() });
-    return { entries: batch.map(({ bytes }) => bytes.toString()), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
+    return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
   }
 
   #answer({ from, batch, checkpoint }: Taken): void {
@@ -220,7 +223,7 @@ export class AuditLog {
     const [body] = await store.read(index, index + 1);
     if (body === undefined && !(index < (await prunedBefore(store, retention)))) throw new LogBroken(`entry ${index} is missing`, index);
     const [[leaf], path] = await withTiles(store, (node) => [[node(0, index)], inclusionPath(index, size, node)] as const);
-    const expected = body === undefined ? leaf : leafHash(Buffer.from(body));
+    const expected = body === undefined ? leaf : leafHash(body);
     if (!rootFromPath(expected, index, size, path)?.equals(root))
       throw new LogBroken(`entry ${index} is not the one that was signed`, index);
     const place = { index, proof: path.map((item) => item.toString('base64')), checkpoint };
@@ -249,7 +252,7 @@ async function checkNewest(store: LogReader, { size, retention }: Head): Promise
   bodies.forEach((body, i) => {
     if (body === undefined && from + i < pruned) return;
     if (body === undefined) throw new Error(`the log lost entries: ${from + i} is missing`);
-    if (!leafHash(Buffer.from(body)).equals(leaves[i] ?? Buffer.alloc(0)))
+    if (!leafHash(body).equals(leaves[i] ?? Buffer.alloc(0)))
       throw new Error(`the log was changed: entry ${from + i} is not the one in its tree`);
   });
 }

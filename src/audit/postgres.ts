@@ -3,7 +3,7 @@ import pg from 'pg';
 import { dropEmptied, grow, makeSchema, PARTITION } from './postgres-schema.ts';
 import { clientConfig, type Place, plain, prepare } from './postgres-session.ts';
 import { openWriter, READ_HEAD, toHead } from './postgres-writer.ts';
-import type { Batch, LogStore } from './store.ts';
+import type { Batch, LogReader, LogStore } from './store.ts';
 import { HASH_BYTES } from './tree.ts';
 
 export interface PostgresOptions {
@@ -61,16 +61,7 @@ export async function openPostgresLog(url: string, options: PostgresOptions = {}
     await writer.close();
     throw error;
   }
-  const pool = new pg.Pool({ ...clientConfig(place), max: READERS, onConnect: (client) => prepare(client, place) });
-  // The pool has let go of it, and the next question goes over a new connection.
-  pool.on('error', () => {});
-  const read = async <Row extends pg.QueryResultRow>(query: pg.QueryConfig<unknown[]>): Promise<pg.QueryResult<Row>> => {
-    try {
-      return await pool.query(query);
-    } catch (error) {
-      throw plain(error, place);
-    }
-  };
+  const reader = reading(place, (client) => prepare(client, place));
   const cramped = (size: number, room: number): boolean => room - size < partition / 2;
 
   return {
@@ -109,6 +100,32 @@ export async function openPostgresLog(url: string, options: PostgresOptions = {}
       }
       await writer.run((session) => dropEmptied(session, size));
     },
+    head: reader.head,
+    read: reader.read,
+    tile: reader.tile,
+    async close() {
+      await Promise.all([writer.close(), reader.close()]);
+    },
+  };
+}
+
+/** Reads the log in the database at `url`, and makes and demands nothing: a standby, or a role that may only read, will do. */
+export const openPostgresReader = (url: string): ClosableReader => reading({ url, patience: PATIENCE_MS });
+
+type ClosableReader = LogReader & { close(): Promise<void> };
+
+function reading(place: Place, onConnect: (client: pg.ClientBase) => Promise<void> = async () => {}): ClosableReader {
+  const pool = new pg.Pool({ ...clientConfig(place), max: READERS, onConnect });
+  // The pool has let go of it, and the next question goes over a new connection.
+  pool.on('error', () => {});
+  const read = async <Row extends pg.QueryResultRow>(query: pg.QueryConfig<unknown[]>): Promise<pg.QueryResult<Row>> => {
+    try {
+      return await pool.query(query);
+    } catch (error) {
+      throw plain(error, place);
+    }
+  };
+  return {
     head: async () => toPublic(toHead(await read(READ_HEAD))),
     async read(from, to) {
       const { rows } = await read<{ size: string; idx: string | null; body: string }>({ name: 'read', text: READ, values: [from, to] });
@@ -123,9 +140,7 @@ export async function openPostgresLog(url: string, options: PostgresOptions = {}
       if (!hashes) throw new Error(`the log has no tile ${level}/${index}`);
       return hashes;
     },
-    async close() {
-      await Promise.all([writer.close(), pool.end()]);
-    },
+    close: () => pool.end(),
   };
 }
 

@@ -22,7 +22,7 @@ export interface LogKeyRing {
 /** `dated` newest first. Throws where the oldest key, or one to come, has no private half. */
 export function logKeyRing(origin: string, dated: readonly DatedLogKey[], configDigest: string, clock: () => number): LogKeyRing {
   const texts = dated.map(({ publicKey }) => formatVerifierKey(origin, publicKey));
-  const keys = texts.map(parseVerifierKey);
+  const keys = texts.map((text) => parseVerifierKey(text));
   const signers = dated.map(({ from, privateKey }, i) => {
     if (privateKey === undefined) return undefined;
     const takeOver = (): AuditEntry => {

@@ -10,7 +10,7 @@ const TILE_LEVEL = 2 ** 40;
 /** How long a commit waits for another process's. The wait blocks this one, so it is short; a log that is busy for longer refuses. */
 const BUSY_MS = 500;
 /** Pages in the write-ahead log beyond which a commit moves them into the file itself, where nobody did so beside it. */
-const AUTOCHECKPOINT_PAGES = 10_000;
+const AUTOCHECKPOINT_PAGES = 4000;
 
 export interface SqliteOptions {
   /** Makes what was written to an open file survive a power cut; for tests that break it. */
@@ -41,7 +41,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   const updateHead = db.prepare('UPDATE head SET size = ?, checkpoint = coalesce(?, checkpoint)');
   const insertEntry = db.prepare('INSERT INTO entries VALUES (?, ?)');
   const putTile = db.prepare('INSERT OR REPLACE INTO tiles VALUES (?, ?)');
-  const updateCosigned = db.prepare('UPDATE head SET cosigned = ?, cosigned_size = ? WHERE cosigned_size < ?');
+  const updateCosigned = db.prepare('UPDATE head SET cosigned = ?, cosigned_size = ? WHERE cosigned_size <= ?');
   const deleteEntry = db.prepare('DELETE FROM entries WHERE idx = ?');
   const updateRetention = db.prepare('UPDATE head SET retention = max(coalesce(retention, 0), ?)');
   const serially = alone();
@@ -52,7 +52,10 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   let suspect = false;
   /** The head that is known to be on disk. */
   let settled = '';
-  const settle = async (head: Head): Promise<void> => {
+  // One at a time: the kernel tells an open file of a failure once, so beside a sync that failed one that went well proves nothing.
+  const settling = alone();
+  const settle = (head: Head): Promise<void> => settling(() => settleNext(head));
+  const settleNext = async (head: Head): Promise<void> => {
     if (suspect) {
       // Copies every page of the write-ahead log into the file, and syncs that.
       const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };

@@ -9,8 +9,9 @@ export const TILE_WIDTH = 1 << TILE_HEIGHT;
 const LEAF = Buffer.from([0]);
 const NODE = Buffer.from([1]);
 
-/** SHA-256(0x00 ‖ bytes): the leaf hash of an entry. */
-export const leafHash = (bytes: Uint8Array): Buffer => hash('sha256', Buffer.concat([LEAF, bytes]), 'buffer');
+/** SHA-256(0x00 ‖ bytes): the leaf hash of an entry; of a text, its UTF-8 is meant. */
+export const leafHash = (entry: Uint8Array | string): Buffer =>
+  hash('sha256', typeof entry === 'string' ? `\0${entry}` : Buffer.concat([LEAF, entry]), 'buffer');
 /** SHA-256(0x01 ‖ left ‖ right). */
 export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
 /** The root of the empty tree: SHA-256 of nothing. */

@@ -120,7 +120,7 @@ class Scan {
   }
 
   #present(index: number, body: string, stored: Buffer): Buffer {
-    const leaf = leafHash(Buffer.from(body));
+    const leaf = leafHash(body);
     if (stored.length === HASH_BYTES && !stored.equals(leaf))
       throw new LogBroken(`entry ${index} is not the one that the tree holds at its place`, index);
     // Cheaper than reading every entry as JSON, and an entry of these kinds holds the text.

@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { Agency, AgencyKey, Grant, Procedure, Provision, Validity } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
-import type { RawAgency } from './raw.ts';
+import type { RawAgency, RawGrant } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
 import { checkOrder, covers, days, overlap } from './validity.ts';
 
@@ -32,16 +32,17 @@ export function compileAgencies(
   return agencies;
 }
 
-function checkKeys(file: ConfigFile, keys: Exclude<RawAgency['keys'], 'sandbox'>): void {
+/** Adds a fault for each key that is none, or stands twice; `at` is where the list stands in the file. */
+export function checkKeys(file: ConfigFile, keys: readonly AgencyKey[], at = '/keys'): void {
   keys.forEach((key, i) => {
     if (keys.findIndex((other) => other.kid === key.kid) !== i)
-      file.fault(`/keys/${i}/kid`, 'duplicate', `two keys have the identifier ${key.kid}`);
-    checkOrder(file, { validFrom: '0000', ...key }, `/keys/${i}`);
+      file.fault(`${at}/${i}/kid`, 'duplicate', `two keys have the identifier ${key.kid}`);
+    checkOrder(file, { validFrom: '0000', ...key }, `${at}/${i}`);
     const fits =
       key.crv === 'Ed25519' ? key.kty === 'OKP' && key.alg === 'EdDSA' : key.kty === 'EC' && key.alg === 'ES256' && key.y !== undefined;
     if (!fits)
-      file.fault(`/keys/${i}`, 'type-mismatch', `kty, crv and alg do not belong together: OKP, Ed25519, EdDSA or EC, P-256, ES256`);
-    else if (!isPublicKey(key)) file.fault(`/keys/${i}`, 'type-mismatch', 'x and y are no point of the curve: is the key cut off?');
+      file.fault(`${at}/${i}`, 'type-mismatch', `kty, crv and alg do not belong together: OKP, Ed25519, EdDSA or EC, P-256, ES256`);
+    else if (!isPublicKey(key)) file.fault(`${at}/${i}`, 'type-mismatch', 'x and y are no point of the curve: is the key cut off?');
   });
 }
 
@@ -93,9 +94,19 @@ function compileGrants(
       legalBasis: raw.legalBasis.flatMap((ref, j) => legalBasisOf(file, around, raw, ref, `${at}/legalBasis/${j}`)),
       validFrom: raw.validFrom,
       validTo: raw.validTo,
+      ...disclosureOf(file, around, raw, `${at}/disclosure`),
     });
   });
   return grants;
+}
+
+/** A delay ends, and a law of its own allows it for as long as the grant holds. */
+function disclosureOf(file: ConfigFile, around: Surroundings, { disclosure, ...grant }: RawGrant, at: string): Pick<Grant, 'disclosure'> {
+  if (disclosure === undefined) return {};
+  if (disclosure.withheldUntil < grant.validFrom)
+    file.fault(`${at}/withheldUntil`, 'validity', `ends before the grant begins, which holds ${days(grant)}`);
+  const [legalBasis] = legalBasisOf(file, around, grant, disclosure.legalBasis, `${at}/legalBasis`);
+  return legalBasis === undefined ? {} : { disclosure: { withheldUntil: disclosure.withheldUntil, legalBasis } };
 }
 
 function legalBasisOf(file: ConfigFile, around: Surroundings, grant: Validity, ref: string, at: string): Provision[] {

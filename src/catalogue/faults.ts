@@ -18,7 +18,9 @@ export type Rule =
   | 'private-key'
   | 'crime-prevention-only'
   | 'sandbox-in-production'
-  | 'missing-secret';
+  | 'missing-secret'
+  | 'verifier-key'
+  | 'quorum';
 
 export interface Fault {
   /** Path within the configuration. */

@@ -2,8 +2,9 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Agency, Procedure, Source } from '../domain.ts';
+import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../domain.ts';
 import { compileAgencies } from './agencies.ts';
+import { compileCitizens } from './citizens.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, type Kind, readFiles } from './files.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
@@ -14,12 +15,21 @@ import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
 import { checkOrder, days, overlap } from './validity.ts';
+import { compileWitnesses, type OwnWitness, type WitnessPolicy } from './witnesses.ts';
 
 export interface GatewaySettings {
   readonly logOrigin: string;
   readonly deadlineMs: number;
   readonly tokenLifetimeSeconds: number;
   readonly cacheBytes: number;
+  /** Kind of entry → days its body is kept; what is not named is kept for ever. */
+  readonly retention: Readonly<Record<string, number>>;
+  /** Who cosigns the heads of this log; undefined where nobody does. */
+  readonly witnesses: WitnessPolicy | undefined;
+  /** What this gateway is as a witness for other logs; undefined where it is none. */
+  readonly witness: OwnWitness | undefined;
+  /** Absent where no citizen's token is taken. */
+  readonly citizens?: CitizenIssuer;
 }
 
 export interface Catalogue {
@@ -28,6 +38,8 @@ export interface Catalogue {
   /** All versions of each procedure, oldest first. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
   readonly sources: ReadonlyMap<string, Source>;
+  /** By the name that the other files cite them by. */
+  readonly provisions: ReadonlyMap<string, Provision>;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -63,6 +75,9 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   if (!options.sandbox && raw?.logOrigin.startsWith('oncegate.example')) {
     gateway?.fault('/logOrigin', 'sandbox-in-production', 'the name of the sandbox’s log: take one of your own, it can never change');
   }
+  const citizens = gateway && raw?.citizens && compileCitizens(gateway, raw.citizens, options);
+
+  const { witnesses, witness } = compileWitnesses(gateway);
 
   if (faults.length > 0) throw new ConfigurationError(faults);
   return {
@@ -71,10 +86,15 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       deadlineMs: raw?.deadlineMs ?? 3000,
       tokenLifetimeSeconds: raw?.tokenLifetimeSeconds ?? 600,
       cacheBytes: raw?.cacheBytes ?? 67_108_864,
+      retention: raw?.retention ?? {},
+      witnesses,
+      witness,
+      ...(citizens === undefined ? {} : { citizens }),
     },
     agencies,
     procedures,
     sources,
+    provisions,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };

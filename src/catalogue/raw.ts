@@ -78,6 +78,7 @@ export interface RawGrant {
   legalBasis: string[];
   validFrom: string;
   validTo: string;
+  disclosure?: { withheldUntil: string; legalBasis: string };
 }
 
 export interface RawAgency {
@@ -112,4 +113,17 @@ export interface RawGateway {
   deadlineMs?: number;
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
+  retention?: Record<string, number>;
+  witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
+  witness?: { name: string; logs: { origin: string; keys: string[] }[] };
+  citizens?: RawCitizens;
+}
+
+export interface RawCitizens {
+  issuer: string;
+  audience?: string;
+  keys?: 'sandbox' | AgencyKey[];
+  jwks?: string;
+  algorithms?: string[];
+  numberClaim?: string;
 }

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made from the schemas that validate, and a page to read and try it that works without internet. */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 
 const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
 /** The bar above the page lets a reader load another document; this page is about this gateway. */
@@ -15,23 +15,33 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         title: 'Oncegate',
         version,
         description:
-          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`) and press **Authorize**.',
+          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`, for a citizen `npx oncegate token --citizen 003099000017`) and press **Authorize**.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This gateway.' }],
       tags: [
         { name: 'Agencies', description: 'What an agency back-end calls.' },
         { name: 'Auditors', description: 'Who read what.' },
+        { name: 'Citizens', description: 'Who read my data, and why.' },
         { name: 'The log', description: 'For anyone who wants to check.' },
+        { name: 'Witness', description: 'For other logs, whose heads this gateway cosigns.' },
         { name: 'Tokens', description: 'How an agency proves itself.' },
         { name: 'Operators', description: 'Health of a process.' },
       ],
       components: {
         securitySchemes: {
           agency: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt', description: 'An access token of `/oauth2/token`.' },
+          citizen: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'at+jwt',
+            description: 'A citizen’s own access token, from the issuer that `gateway.yaml` names.',
+          },
         },
       },
     },
+    transform: ({ schema, url }) =>
+      url.endsWith('/*') && schema?.params !== undefined ? { schema: restNamed(schema), url: url.replace('*', ':path') } : { schema, url },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema-${i}`),
     },
@@ -46,4 +56,12 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
     theme: { title: 'Oncegate', css: [{ filename: 'oncegate.css', content: STYLE }] },
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+}
+
+/** The rest of a path has no name in Fastify, and must have one for readers. */
+function restNamed(schema: FastifySchema): FastifySchema {
+  const params = schema.params as { properties: Record<string, object>; required: string[] };
+  const named = (name: string): string => (name === '*' ? 'path' : name);
+  const properties = Object.fromEntries(Object.entries(params.properties).map(([name, property]) => [named(name), property]));
+  return { ...schema, params: { ...params, properties, required: params.required.map(named) } };
 }

@@ -6,23 +6,27 @@ import { problems } from '../problems.ts';
 export interface OperationDescription {
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'Agencies' | 'Auditors' | 'The log' | 'Tokens' | 'Operators';
-  /** The scope of the token, `any` for any token, `none` for no token. */
-  readonly scope: Scope | 'any' | 'none';
-  /** Names of schemas in `schemas/api/`. */
-  readonly body?: string;
-  readonly reply: string | { readonly type: string; readonly description: string };
+  readonly tag: 'Agencies' | 'Auditors' | 'Citizens' | 'The log' | 'Witness' | 'Tokens' | 'Operators';
+  /** The scope of an agency's token, `any` for any of them, `citizen` for a citizen's token, `none` for no token. */
+  readonly scope: Scope | 'any' | 'citizen' | 'none';
+  /** Names of schemas in `schemas/api/`, or what is not JSON. */
+  readonly body?: string | { readonly type: string; readonly description: string };
+  readonly reply: string | { readonly type: string | readonly string[]; readonly description: string };
   readonly params?: Readonly<Record<string, object>>;
   readonly querystring?: object;
+  /** Header fields of its own, none of which has to be there. */
+  readonly headers?: Readonly<Record<string, object>>;
   /** The statuses of the refusals it can give. */
   readonly refusals?: readonly number[];
-  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`. */
-  readonly ownRefusals?: Readonly<Record<number, { readonly description: string; readonly schema: string }>>;
+  /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`, or the type of what is not JSON. */
+  readonly ownRefusals?: Readonly<
+    Record<number, { readonly description: string } & ({ readonly schema: string } | { readonly type: string })>
+  >;
 }
 
 /** A Fastify route schema. */
 export function operation(described: OperationDescription): Record<string, unknown> {
-  const { summary, description, tag, scope, body, reply, params, querystring, refusals = [], ownRefusals = {} } = described;
+  const { summary, description, tag, scope, body, reply, params, querystring, headers, refusals = [], ownRefusals = {} } = described;
   const codes = (status: number): string =>
     Object.entries(problems)
       .filter(([, problem]) => problem.status === status)
@@ -33,25 +37,37 @@ export function operation(described: OperationDescription): Record<string, unkno
     { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
   ]);
   for (const [status, own] of Object.entries(ownRefusals)) {
-    refused.push([
-      Number(status),
-      { description: own.description, content: { 'application/json': { schema: { $ref: `${own.schema}#` } } } },
-    ]);
+    const content = 'schema' in own ? { 'application/json': { schema: { $ref: `${own.schema}#` } } } : text(own.type);
+    refused.push([Number(status), { description: own.description, content }]);
   }
-  const [type, schema, meaning] =
-    typeof reply === 'string' ? ['application/json', { $ref: `${reply}#` }, 'Done.'] : [reply.type, { type: 'string' }, reply.description];
+  const [content, meaning] =
+    typeof reply === 'string'
+      ? [{ 'application/json': { schema: { $ref: `${reply}#` } } }, 'Done.']
+      : [Object.assign({}, ...[reply.type].flat().map((type) => text(type))), reply.description];
   return {
     summary,
     ...(description === undefined ? {} : { description }),
     tags: [tag],
-    ...(scope === 'none' ? { security: [] } : { security: [{ agency: scope === 'any' ? [] : [scope] }] }),
-    ...(body === undefined ? {} : { body: { $ref: `${body}#` } }),
+    security: securityOf(scope),
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === 'string' ? { $ref: `${body}#` } : { content: text(body.type, body.description) } }),
     ...(params === undefined
       ? {}
       : { params: { type: 'object', additionalProperties: false, properties: params, required: Object.keys(params) } }),
     ...(querystring === undefined ? {} : { querystring }),
-    response: { 200: { description: meaning, content: { [type as string]: { schema } } }, ...Object.fromEntries(refused) },
+    ...(headers === undefined ? {} : { headers: { type: 'object', properties: headers } }),
+    response: { 200: { description: meaning, content }, ...Object.fromEntries(refused) },
   };
+}
+
+const text = (type: string, description?: string): Record<string, { schema: object }> => ({
+  [type]: { schema: { type: 'string', ...(description === undefined ? {} : { description }) } },
+});
+
+function securityOf(scope: OperationDescription['scope']): object[] {
+  if (scope === 'none') return [];
+  return scope === 'citizen' ? [{ citizen: [] }] : [{ agency: scope === 'any' ? [] : [scope] }];
 }
 
 /** Guards a route before its body is read: a stranger learns nothing of its schema. */
@@ -66,12 +82,15 @@ export function routeAuthentication(
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
     onRequest: async (request) => {
-      // Of two such headers Node keeps the first; something in front may have looked at the second.
-      const { authorization } = request.headers;
-      const names = request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization');
-      callers.set(request, await authenticate(names.length > 1 ? undefined : authorization, scope));
+      callers.set(request, await authenticate(authorizationOf(request), scope));
     },
   });
+}
+
+/** The `Authorization` header, where there is one. Of two Node keeps the first; something in front may have looked at the second. */
+export function authorizationOf({ headers, raw }: FastifyRequest): string | undefined {
+  const names = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization');
+  return names.length > 1 ? undefined : headers.authorization;
 }
 
 /** The caller of a guarded route. */

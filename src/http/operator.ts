@@ -1,17 +1,19 @@
 /** For operators: whether the process lives, and whether it can serve. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { AuditLog } from '../audit/log.ts';
+import type { LogSearch } from '../audit/search.ts';
+import type { Witnesses } from '../audit/witnesses.ts';
 import { operation } from './operation.ts';
 
 export interface OperatorTools {
-  readonly log: AuditLog;
+  readonly book: { readonly log: AuditLog; readonly search: LogSearch; readonly witnesses: Witnesses | undefined };
   readonly configDigest: string;
   /** Whether the process was told to stop. */
   readonly stopping: () => boolean;
 }
 
 export const operatorRoutes =
-  ({ log, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
+  ({ book: { log, search, witnesses }, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
   async (server) => {
     server.get('/healthz', {
       schema: operation({ summary: 'Whether the process lives', tag: 'Operators', scope: 'none', reply: 'Health' }),
@@ -27,9 +29,26 @@ export const operatorRoutes =
       handler: async (_request, reply) => {
         const writable = await log.probe();
         const ready = writable && !stopping();
-        return reply
-          .code(ready ? 200 : 503)
-          .send({ status: ready ? 'ok' : 'unready', log: writable ? 'ok' : 'unwritable', config: configDigest });
+        // A search that is behind, or away, keeps no agency from its answer.
+        const progress = await search.progress().catch(() => undefined);
+        const time = (at: number | undefined): string | undefined => (at === undefined ? undefined : new Date(at).toISOString());
+        return reply.code(ready ? 200 : 503).send({
+          status: ready ? 'ok' : 'unready',
+          log: writable ? 'ok' : 'unwritable',
+          ...(progress === undefined ? { search: 'unreadable' } : { search: 'ok', behind: progress.size - progress.followed }),
+          ...(witnesses === undefined
+            ? {}
+            : {
+                witnesses: witnesses.status().map(({ name, cosigned, lastSuccess, lastError, behind }) => ({
+                  name,
+                  cosigned,
+                  lastSuccess: time(lastSuccess),
+                  lastError,
+                  behind,
+                })),
+              }),
+          config: configDigest,
+        });
       },
     });
   };

@@ -71,12 +71,13 @@ function explain(error: NonNullable<FastifyError['validation']>[number]): Reques
   const pointer = error.instancePath.split('/').every((part) => part === '' || speakable(part) || /^[0-9]{1,3}$/.test(part))
     ? error.instancePath
     : '';
-  const { additionalProperty, missingProperty, allowedValues, pattern } = error.params as Record<string, unknown>;
+  const { additionalProperty, unevaluatedProperty, missingProperty, allowedValues, pattern } = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case 'additionalProperties':
     case 'unevaluatedProperties': {
-      const named = typeof additionalProperty === 'string' && speakable(additionalProperty);
-      return { pointer: named ? `${pointer}/${additionalProperty}` : pointer, detail: 'is not a member of this request' };
+      const unknown = additionalProperty ?? unevaluatedProperty;
+      const named = typeof unknown === 'string' && speakable(unknown);
+      return { pointer: named ? `${pointer}/${unknown}` : pointer, detail: 'is not a member of this request' };
     }
     case 'required':
       return { pointer: `${pointer}/${String(missingProperty)}`, detail: 'is missing' };

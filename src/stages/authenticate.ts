@@ -1,9 +1,8 @@
-/** Token to caller. A verified token is remembered until it expires: verifying is the largest single cost of a request. */
+/** Token to caller: an agency, with the scopes that both its token and its file give it. */
 import type { Agency, Caller, Clock, Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { TokenClaims } from '../tokens.ts';
-
-const REMEMBERED = 10_000;
+import { bearerToken, remembering } from './remember.ts';
 
 export interface AuthenticateTools {
   /** What a token says, or undefined where it is not to be trusted. */
@@ -18,23 +17,17 @@ export function authenticator({
   agencies,
   clock,
 }: AuthenticateTools): (header: string | undefined, scope: Scope | undefined) => Promise<Caller> {
-  const remembered = new Map<string, { caller: Caller; expires: number }>();
+  const known = remembering(async (token) => {
+    const claims = await verify(token);
+    const agency = claims && agencies.get(claims.agency);
+    if (claims === undefined || agency === undefined) return undefined;
+    const scopes = new Set(claims.scopes.filter((one) => agency.scopes.has(one as Scope)) as Scope[]);
+    return { caller: { agency, client: claims.client, scopes } as unknown as Caller, expires: claims.expires };
+  }, clock);
   return async (header, scope) => {
-    const token = /^Bearer ([\x21-\x7e]+)$/i.exec(header ?? '')?.[1];
-    if (token === undefined) throw new Problem('unauthenticated');
-    const now = clock() / 1000;
-    let known = remembered.get(token);
-    if (known === undefined || known.expires <= now) {
-      remembered.delete(token);
-      const claims = await verify(token);
-      const agency = claims && agencies.get(claims.agency);
-      if (claims === undefined || agency === undefined) throw new Problem('unauthenticated');
-      const scopes = new Set(claims.scopes.filter((one) => agency.scopes.has(one as Scope)) as Scope[]);
-      known = { caller: { agency, client: claims.client, scopes } as unknown as Caller, expires: claims.expires };
-      if (remembered.size >= REMEMBERED) remembered.delete(remembered.keys().next().value as string);
-      remembered.set(token, known);
-    }
-    if (scope !== undefined && !known.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
-    return known.caller;
+    const found = await known(bearerToken(header));
+    if (found === undefined) throw new Problem('unauthenticated');
+    if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
+    return found.caller;
   };
 }

@@ -3,7 +3,7 @@ import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
-import type { Authorised, Caller, Clock, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
+import type { Authorised, Caller, Clock, Grant, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
 
@@ -86,7 +86,16 @@ export class ExchangeRecord {
     const persons = Object.entries({ ...related, subject }).filter(([, key]) => /^[0-9]{12}$/.test(key));
     const named = persons.map(([role, key], i) => [ROLE.test(role) ? role : `related${i}`, this.#tools.pseudonyms.of('person', key)]);
     const subjects = Object.fromEntries(named) as Record<string, string>;
-    await this.#append({ ...this.#start('refusal'), procedure, dossier, officer, subjects, outcome: code, requestDigest: this.#digest() });
+    await this.#append({
+      ...this.#start('refusal'),
+      procedure,
+      dossier,
+      officer,
+      subjects,
+      outcome: code,
+      requestDigest: this.#digest(),
+      ...withheld(this.#caller.agency.grants.filter((grant) => grant.procedure === procedure)),
+    });
   }
 
   #start(kind: AuditEntry['kind']): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'agency' | 'client' | 'config' | 'milliseconds'> {
@@ -106,7 +115,8 @@ export class ExchangeRecord {
 
   #about({ request, grant }: Authorised): Partial<AuditEntry> {
     const { procedure, dossier, officer } = request;
-    return { procedure, dossier, officer, grant: grant.id, legalBasis: grant.legalBasis.map((provision) => provision.ref) };
+    const legalBasis = grant.legalBasis.map((provision) => provision.ref);
+    return { procedure, dossier, officer, grant: grant.id, legalBasis, ...withheld([grant]) };
   }
 
   /** Whoever the caller named, and whoever was found on the way. */
@@ -147,6 +157,15 @@ function told({ fields, conflicts, components }: Prefill): Pick<AuditEntry, 'fie
     ...(conflicts.length === 0 ? {} : { conflicts: conflicts.map(({ field }) => field) }),
     papers: Object.fromEntries(components.map(({ id, verdict }) => [id, verdict])),
   };
+}
+
+/** The longest delay of the citizen's own view that one of the grants brings with it. */
+function withheld(grants: readonly Grant[]): Pick<AuditEntry, 'withheldUntil'> {
+  const last = grants
+    .flatMap(({ disclosure }) => disclosure?.withheldUntil ?? [])
+    .sort()
+    .at(-1);
+  return last === undefined ? {} : { withheldUntil: last };
 }
 
 function sourcesUsed(plan: Plan, { outcomes }: Resolved): SourceUse[] {

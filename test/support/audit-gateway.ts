@@ -67,7 +67,7 @@ export interface TestGateway {
 export async function startGateway(
   dataDirectory: string,
   sandbox: Sandbox,
-  openLog?: (path: string) => LogStore,
+  aroundStore: (store: LogStore) => LogStore = (store) => store,
   configDirectory = 'config',
 ): Promise<TestGateway> {
   const clock = { now: NOW };
@@ -77,6 +77,7 @@ export async function startGateway(
       port: 0,
       configDirectory,
       dataDirectory,
+      stateDirectory: dataDirectory,
       issuer: ISSUER,
       databaseUrl: undefined,
       redisUrl: undefined,
@@ -86,7 +87,7 @@ export async function startGateway(
     sandbox,
     logger: pino({ level: 'silent' }),
     clock: () => clock.now,
-    ...(openLog === undefined ? {} : { openLog }),
+    aroundStore,
   });
   const tokens = new Map<string, Promise<string>>();
   const fetchToken = async (agency: string): Promise<string> => {

@@ -9,7 +9,6 @@ import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
 import { createGateway, type Gateway } from '../../src/app.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
-import { openSqliteLog } from '../../src/audit/sqlite.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
 import { SANDBOX_SOURCES, type Sandbox, startSandbox } from '../../src/sandbox/index.ts';
@@ -64,6 +63,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       port: 0,
       configDirectory,
       dataDirectory,
+      stateDirectory: dataDirectory,
       issuer,
       databaseUrl: undefined,
       redisUrl: undefined,
@@ -73,8 +73,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     sandbox,
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
     clock: () => time.now,
-    openLog: (path) => {
-      const store = openSqliteLog(path);
+    aroundStore: (store) => {
       opened.push(store);
       return breakLog(store);
     },
@@ -107,7 +106,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     async entries(from = 0) {
       const [store] = opened;
       if (store === undefined) return [];
-      return (await store.read(from, (await store.head()).size)).map((body) => JSON.parse(body) as AuditEntry);
+      return (await store.read(from, (await store.head()).size)).map((body) => JSON.parse(body ?? '') as AuditEntry);
     },
     lookUps: () => SANDBOX_SOURCES.reduce((sum, source) => sum + sandbox.requests(source), 0),
     async close() {

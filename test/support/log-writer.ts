@@ -1,19 +1,11 @@
-/** A process of its own that appends to a log that others append to too: `node log-writer.ts <path> <pkcs8 pem> <count> <name>`. */
-import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { checkpointSigner, formatVerifierKey, parseVerifierKey } from '../../src/audit/checkpoint.ts';
-import { AuditLog } from '../../src/audit/log.ts';
-import { openSqliteLog } from '../../src/audit/sqlite.ts';
-import { entryOf, ORIGIN } from './log.ts';
+/** A process of its own that appends to a log that others append to too: `node log-writer.ts <path or url> <pkcs8 pem> <count> <name>`. */
+import { createPrivateKey } from 'node:crypto';
+import { entryOf, logKeyOf, openLog } from './log.ts';
+import { openStore } from './stores.ts';
 
-const [path, pem, count, name] = process.argv.slice(2) as [string, string, string, string];
-const key = createPrivateKey(pem);
-const store = openSqliteLog(path);
-const log = await AuditLog.open({
-  store,
-  origin: ORIGIN,
-  sign: checkpointSigner(ORIGIN, key),
-  key: parseVerifierKey(formatVerifierKey(ORIGIN, createPublicKey(key))),
-});
+const [address, pem, count, name] = process.argv.slice(2) as [string, string, string, string];
+const store = await openStore(address);
+const log = await openLog(store, logKeyOf(createPrivateKey(pem)));
 const indexes: number[] = [];
 for (let n = 0; n < Number(count); n++) {
   const receipts = await Promise.all([0, 1].map((part) => log.append(entryOf(`${name}-${n}-${part}`), { receipt: true })));

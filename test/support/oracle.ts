@@ -1,7 +1,11 @@
 /** What the log is held against: the tree of RFC 6962 written down a second time, and a check of a whole stored log. */
 import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
 import { openCheckpoint, type VerifierKey } from '../../src/audit/checkpoint.ts';
-import type { LogStore } from '../../src/audit/store.ts';
+import type { PrunedEntry } from '../../src/audit/log.ts';
+import type { LogReader } from '../../src/audit/store.ts';
+import { rootFromPath } from '../../src/audit/tree.ts';
+import type { Receipt } from '../../src/domain.ts';
 
 const sha256 = (...parts: Uint8Array[]): Buffer => {
   const hash = createHash('sha256');
@@ -54,9 +58,10 @@ function largestPowerBelow(n: number): number {
  * Reads every entry and makes the tree anew. Throws where indexes are not dense or the signed checkpoint is not true of the
  * entries; returns the entries' bytes.
  */
-export async function wholeLog(store: LogStore, key: VerifierKey): Promise<string[]> {
+export async function wholeLog(store: LogReader, key: VerifierKey): Promise<string[]> {
   const head = await store.head();
-  const entries = await store.read(0, head.size + 1000);
+  const bodies = await store.read(0, head.size + 1000);
+  const entries = bodies.filter((body) => body !== undefined);
   if (entries.length !== head.size) throw new Error(`the head says ${head.size} entries, there are ${entries.length}`);
   if (head.checkpoint === undefined) return entries;
   const checkpoint = openCheckpoint(head.checkpoint, key);
@@ -64,4 +69,14 @@ export async function wholeLog(store: LogStore, key: VerifierKey): Promise<strin
   for (const bytes of entries.slice(0, checkpoint.size)) oracle.push(Buffer.from(bytes));
   if (!oracle.root(0, checkpoint.size).equals(checkpoint.root)) throw new Error('the entries do not lead to the signed root');
   return entries;
+}
+
+/** Whether the entry is in the tree under the checkpoint: the verifier's arithmetic over the oracle's hashes. */
+export function holds(receipt: Receipt | PrunedEntry | undefined, key: VerifierKey): boolean {
+  if (receipt === undefined) return false;
+  const { size, root } = openCheckpoint(receipt.checkpoint, key);
+  const leaf =
+    'leaf' in receipt ? Buffer.from(receipt.leaf, 'base64') : new Oracle().push(Buffer.from(canonicalize(receipt.entry) as string));
+  const path = receipt.proof.map((item) => Buffer.from(item, 'base64'));
+  return rootFromPath(leaf, receipt.index, size, path)?.equals(root) === true;
 }

@@ -1,0 +1,31 @@
+/** `oncegate token`: an access token of an agency, or of a citizen of the sandbox. */
+import { parseArgs } from 'node:util';
+import { openCatalogue } from '../app.ts';
+import { sandboxCitizenToken } from '../citizen-keys.ts';
+import { ClientError } from '../client.ts';
+import { type Command, type CommandLine, client, required, runningAt, UsageError } from './command.ts';
+
+export const token: Command = async (argv, line) => {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { scope: { type: 'string' }, key: { type: 'string' }, citizen: { type: 'string' } },
+  });
+  if (values.citizen !== undefined) {
+    if (positionals.length > 0 || values.scope !== undefined || values.key !== undefined)
+      throw new UsageError('--citizen takes a number and nothing beside it');
+    line.out(await citizenToken(line, values.citizen));
+    return 0;
+  }
+  const agency = required(positionals[0], 'the agency');
+  line.out(await client(line, agency, values.key).token(values.scope));
+  return 0;
+};
+
+function citizenToken({ environment }: CommandLine, number: string): Promise<string> {
+  if (!/^[0-9]{12}$/.test(number)) throw new UsageError('--citizen takes a number of 12 digits');
+  const { citizens } = openCatalogue(environment.configDirectory, true).gateway;
+  if (citizens === undefined) throw new ClientError('gateway.yaml names nobody who vouches for citizens');
+  if (citizens.keys !== 'sandbox') throw new ClientError(`only ${citizens.issuer} can make the tokens of citizens`);
+  return sandboxCitizenToken(environment.dataDirectory, citizens, runningAt(environment) ?? environment.issuer, number, Date.now());
+}

@@ -1,0 +1,130 @@
+/** `POST /v1/audit/export`: everything a search finds as one stream, in constant memory, that cannot end early unnoticed. */
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Found, LogSearch, SearchQuery } from '../../audit/search.ts';
+import { Problem, whereItArose } from '../../problems.ts';
+import type { AuditorTools } from '../auditor.ts';
+import { callerOf, operation } from '../operation.ts';
+import { readerOf } from '../reading.ts';
+import { auditorsQuery, type ConditionsBody } from './conditions.ts';
+import { FORMATS, type Format } from './formats.ts';
+
+/** Exports at work at once: each keeps the search busy for as long as its caller reads. */
+const MAX_EXPORTS = 4;
+/** Entries taken from the search at a time. */
+const PAGE = 200;
+/** Characters handed on at a time. */
+const PIECE = 64 * 1024;
+
+export function exportRoute(server: FastifyInstance, tools: AuditorTools): void {
+  const { search, pseudonyms, authentication, clock, onRecord } = tools;
+  const running = new Set<Readable>();
+  let atWork = 0;
+  // A process that is told to stop does not wait for a reader: the connection breaks, and who reads sees that it did.
+  server.addHook('preClose', async () => {
+    for (const stream of running) stream.destroy(new Error('the gateway is stopping'));
+  });
+
+  server.post<{ Body: ConditionsBody & { readonly format: keyof typeof FORMATS } }>('/v1/audit/export', {
+    ...authentication('audit'),
+    schema: operation({
+      summary: 'Everything a search finds, as a stream',
+      description:
+        'Newest first, of any size. NDJSON ends with `{"end":true,"entries":<count>}`, CSV with a record that begins with `end` and the count: an export without that end was cut off, and goes on with `cursor` set to the index of its last whole record. The export and its reason are put on record first.',
+      tag: 'Auditors',
+      scope: 'audit',
+      body: 'AuditExport',
+      reply: { type: Object.values(FORMATS).map(({ type }) => type), description: 'The entries.' },
+      refusals: [400, 401, 403, 503],
+    }),
+    handler: async (request, reply) => {
+      if (atWork >= MAX_EXPORTS) throw new Problem('overloaded', { retryAfterSeconds: 30 });
+      const { format: name, ...body } = request.body;
+      const format = FORMATS[name];
+      const { query, recorded } = auditorsQuery(body, pseudonyms);
+      const stamp = new Date(clock()).toISOString().replace(/[-:]|\.\d+/g, '');
+      atWork++;
+      const done = (): number => atWork--;
+      const stream = await begin().catch((error: unknown) => {
+        done();
+        throw error;
+      });
+      running.add(stream);
+      stream.once('close', () => running.delete(stream) && done());
+      return reply
+        .type(`${format.type}; charset=utf-8`)
+        .header('content-disposition', `attachment; filename="audit-${stamp}.${name}"`)
+        .send(stream);
+
+      /** A search that fails at once is a refusal like any other; once the reply has begun, there is only the connection to break. */
+      async function begin(): Promise<Readable> {
+        await onRecord(callerOf(request), { ...readerOf(request, body), query: { ...recorded, format: name } });
+        const pages = everyPage(search, query, unhurried(reply));
+        return Readable.from(written(await pages.next(), pages, format, reply), { objectMode: false, highWaterMark: PIECE });
+      }
+    },
+  });
+}
+
+type Pages = AsyncGenerator<readonly Found[], void>;
+type Unhurried = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Newest first; what is appended meanwhile stands before the first page and so changes none. */
+async function* everyPage(search: LogSearch, query: Omit<SearchQuery, 'limit'>, unhurriedly: Unhurried): Pages {
+  let from = query;
+  for (;;) {
+    const asked = { ...from, limit: PAGE };
+    const found = await unhurriedly(() => search.search(asked));
+    yield found;
+    const last = found.at(-1);
+    if (last === undefined || found.length < PAGE) return;
+    from = { ...query, before: last.index };
+    // A search in this process may never wait for anything: others have their turn.
+    await setImmediate();
+  }
+}
+
+/** The text of the whole export, in pieces; the next page is fetched when the one before has been read. */
+async function* written(
+  first: IteratorResult<readonly Found[], void>,
+  pages: Pages,
+  format: Format,
+  reply: FastifyReply,
+): AsyncGenerator<string> {
+  let text = format.head;
+  let entries = 0;
+  try {
+    for (let page = first; !page.done; page = await pages.next()) {
+      for (const found of page.value) {
+        text += format.line(found);
+        entries++;
+        if (text.length < PIECE) continue;
+        yield text;
+        text = '';
+      }
+    }
+    yield text + format.end(entries);
+  } catch (error) {
+    reply.log.error({ entries, cause: whereItArose(error) }, 'export broke off');
+    // Said anew, since Fastify logs it with its message.
+    throw new Error('the export broke off');
+  } finally {
+    await pages.return();
+  }
+}
+
+/** While the gateway itself is searching, that nothing moves on the connection is not its reader's fault. */
+const unhurried =
+  ({ raw, server }: FastifyReply): Unhurried =>
+  async (work) => {
+    const { socket } = raw;
+    if (!(socket instanceof Socket)) return work();
+    socket.setTimeout(0);
+    try {
+      return await work();
+    } finally {
+      socket.setTimeout(server.server.timeout);
+    }
+  };
