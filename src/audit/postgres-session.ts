@@ -28,7 +28,10 @@ export const clientConfig = ({ url, patience }: Place): pg.ClientConfig => ({
 
 /** Each is set where the server knows it: some came with later versions. */
 const settings = (patience: number): Record<string, string> => ({
+  // Whatever the database or the role has as its default.
   synchronous_commit: 'on',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
   // A writer that is stopped within its transaction is cut off before those who wait for it give up.
   idle_in_transaction_session_timeout: `${patience}ms`,
   lock_timeout: `${2.5 * patience}ms`,

@@ -30,8 +30,6 @@ const COLUMNS = { size: 1, checkpoint: 1, cosigned: 1, cosigned_size: 1, retenti
 const SELECT = `SELECT ${Object.keys(COLUMNS).join(', ')} FROM oncegate.head ORDER BY size DESC LIMIT 1`;
 export const READ_HEAD = { name: 'head', text: SELECT };
 const LOCK_HEAD = { name: 'lock', text: `${SELECT} FOR UPDATE` };
-/** What a database or a role sets as its default is not what the log is written under. */
-const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
 
 export function toHead({ rows: [row] }: pg.QueryResult<StoredHead>): HeadRow {
   if (row === undefined) throw new Error('the log’s database has lost the head of the log');
@@ -67,7 +65,7 @@ export function openWriter(place: Place): Writer {
     transact: (work) =>
       run(async (session) => {
         try {
-          const [, found] = await Promise.all([session.ask(BEGIN), session.ask<StoredHead>(LOCK_HEAD)]);
+          const [, found] = await Promise.all([session.ask('BEGIN'), session.ask<StoredHead>(LOCK_HEAD)]);
           await session.commit(await work(toHead(found), session));
         } catch (error) {
           await session.ask('ROLLBACK').catch(session.close);

@@ -129,7 +129,8 @@ function reading(place: Place, onConnect: (client: pg.ClientBase) => Promise<voi
     head: async () => toPublic(toHead(await read(READ_HEAD))),
     async read(from, to) {
       const { rows } = await read<{ size: string; idx: string | null; body: string }>({ name: 'read', text: READ, values: [from, to] });
-      const bodies = new Array<string | undefined>(Math.max(0, Math.min(to, Number(rows[0]?.size)) - from)).fill(undefined);
+      const end = Math.min(to, Number(rows[0]?.size ?? 0));
+      const bodies = new Array<string | undefined>(Math.max(0, end - from)).fill(undefined);
       for (const { idx, body } of rows) if (idx !== null) bodies[Number(idx) - from] = body;
       return bodies;
     },

@@ -160,5 +160,5 @@ export class Witnesses {
 /** What `fetch` throws says why in its cause. */
 function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;
-  return (cause as NodeJS.ErrnoException | undefined)?.code ?? message;
+  return cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : message;
 }

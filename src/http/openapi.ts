@@ -40,7 +40,8 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         },
       },
     },
-    transform: ({ schema, url }) => (url.endsWith('/*') ? { schema: restNamed(schema), url: url.replace('*', ':path') } : { schema, url }),
+    transform: ({ schema, url }) =>
+      url.endsWith('/*') && schema?.params !== undefined ? { schema: restNamed(schema), url: url.replace('*', ':path') } : { schema, url },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema-${i}`),
     },

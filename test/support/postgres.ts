@@ -1,7 +1,7 @@
 /** A PostgreSQL to test with: the one of DATABASE_URL, or a server of this machine's binaries, started for the test. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -17,19 +17,19 @@ export interface TestPostgres {
 }
 
 export interface OwnServer {
-  /** Stops as an operator stops it, with everything written back, and starts again. */
-  restart(): Promise<void>;
+  /** Stops as an operator stops it, with everything written back, and starts again; as a standby, until it is promoted, where asked to. */
+  restart(as?: 'standby'): Promise<void>;
   /** Stops as a crash stops it: nothing is written back, and what was promised is in the journal or lost. */
   crash(): Promise<void>;
   start(): Promise<void>;
 }
 
 /** The reason where there is none. With `CI` set that is an error: a suite that skips there tests nothing. */
-export async function findPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres | string> {
+export async function findPostgres(): Promise<TestPostgres | string> {
   const { DATABASE_URL, CI } = process.env;
   if (DATABASE_URL) return databasesOf(DATABASE_URL);
   const binaries = findBinaries();
-  if (binaries !== undefined) return startCluster(binaries, settings);
+  if (binaries !== undefined) return startCluster(binaries);
   const reason = 'postgres: no PostgreSQL server on this machine and no DATABASE_URL';
   if (CI) throw new Error(reason);
   return reason;
@@ -65,7 +65,7 @@ wait
 [ -n "$signal" ] || rm -rf "$0"
 `;
 
-async function startCluster(binaries: string, settings: Readonly<Record<string, string>>): Promise<TestPostgres> {
+async function startCluster(binaries: string): Promise<TestPostgres> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-postgres-'));
   const who = whoRuns();
   if (who.uid !== undefined && who.gid !== undefined) chownSync(directory, who.uid, who.gid);
@@ -73,12 +73,12 @@ async function startCluster(binaries: string, settings: Readonly<Record<string, 
   const initdb = ['-D', directory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'];
   const made = spawnSync(join(binaries, 'initdb'), initdb, { ...who, cwd: directory });
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
-  const all = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', shared_buffers: '32MB', fsync: 'on', ...settings };
+  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', shared_buffers: '32MB' };
   const command = [
     join(binaries, 'postgres'),
     '-D',
     directory,
-    ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ];
 
   let keeper: ChildProcess;
@@ -96,6 +96,7 @@ async function startCluster(binaries: string, settings: Readonly<Record<string, 
     }
   };
   const end = async (signal: string): Promise<void> => {
+    if (keeper.exitCode !== null) return;
     const ended = once(keeper, 'exit');
     keeper.stdin?.end(signal);
     await ended;
@@ -105,14 +106,18 @@ async function startCluster(binaries: string, settings: Readonly<Record<string, 
   return {
     ...databasesOf(address),
     server: {
-      async restart() {
+      async restart(as) {
         await end('INT\n');
+        if (as === 'standby') writeFileSync(join(directory, 'standby.signal'), '');
         await start();
       },
       crash: () => end('QUIT\n'),
       start,
     },
-    stop: () => end(''),
+    async stop() {
+      await end('');
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }
 
