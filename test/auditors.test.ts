@@ -447,7 +447,7 @@ t.test('an export of a million entries takes constant memory', async (t) => {
   t.comment(
     `${Math.round(bytes / 1e6)} MB in ${Math.round(performance.now() - began)} ms; it holds ${grown.toFixed(1)} MB more than at its first page`,
   );
-  t.ok(held.length >= 10 && bytes > 500e6 && grown < 30, held.map(Math.round).join(' '));
+  t.ok(held.length >= 10 && bytes > 500e6 && grown < 60, held.map(Math.round).join(' '));
 });
 
 const closed = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
