@@ -138,7 +138,7 @@ class Scan {
 
   #handover({ kind, logKey }: { kind?: unknown; logKey?: unknown }): void {
     const newer = kind === 'log-key' ? takenOver(logKey, this.trusted) : undefined;
-    if (newer !== undefined) this.trusted.push(newer);
+    if (newer !== undefined && !this.trusted.some((one) => one.name === newer.name && one.id.equals(newer.id))) this.trusted.push(newer);
   }
 
   #retention({ kind, retention }: { kind?: unknown; retention?: { count?: unknown } }): void {
