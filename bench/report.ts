@@ -9,7 +9,7 @@ export type Table = readonly { readonly callers: number; readonly rows: Readonly
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
 const two = (value: number): string => value.toFixed(2);
 
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const width = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(width[i] ?? 0) : cell.padStart(width[i] ?? 0))).join(' | ')} |`;

@@ -17,8 +17,15 @@ function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, fro
   );
 }
 
+const parsed = new Map<string, AuditEntry>();
+const parse = (body: string): AuditEntry => {
+  const entry = parsed.get(body) ?? (JSON.parse(body) as AuditEntry);
+  parsed.set(body, entry);
+  return entry;
+};
+
 const entriesOf = (bodies: Bodies): (Found & { entry: AuditEntry })[] =>
-  bodies.flatMap((body, index) => (body === undefined ? [] : { index, body, entry: JSON.parse(body) as AuditEntry }));
+  bodies.flatMap((body, index) => (body === undefined ? [] : { index, body, entry: parse(body) }));
 
 export const plainSearch = (bodies: Bodies, { before = Number.POSITIVE_INFINITY, limit, ...conditions }: SearchQuery): Found[] =>
   entriesOf(bodies)
