@@ -8,7 +8,7 @@ import { broken, prunedBefore, readSound } from './sound.ts';
 import type { Database } from './sql.ts';
 import { openSqliteDatabase } from './sql-sqlite.ts';
 import type { LogReader } from './store.ts';
-import { summarise } from './tally.ts';
+import { summarise } from './summary.ts';
 
 /** How often an answer is begun again because the copy was, meanwhile. */
 const MAX_TRIES = 5;

@@ -10,7 +10,7 @@ const TILE_LEVEL = 2 ** 40;
 /** How long a commit waits for another process's. The wait blocks this one, so it is short; a log that is busy for longer refuses. */
 const BUSY_MS = 500;
 /** Pages in the write-ahead log beyond which a commit moves them into the file itself, where nobody did so beside it. */
-const AUTOCHECKPOINT_PAGES = 4000;
+const AUTOCHECKPOINT_PAGES = 10_000;
 
 export interface SqliteOptions {
   /** Makes what was written to an open file survive a power cut; for tests that break it. */
