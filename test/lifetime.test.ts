@@ -180,7 +180,15 @@ t.test('a key that no older one vouches for is not believed', async (t) => {
     clock.now = 0;
     const store = newStore();
     const { keys, signer } = ring('newer');
-    const log = await AuditLog.open({ store, origin: ORIGIN, keys, signer: () => ({ ...signer(), takeOver: () => handover }) });
+    const log = await AuditLog.open({
+      store,
+      origin: ORIGIN,
+      keys,
+      signer: (newest) => {
+        const { sign, takeOver } = signer(newest);
+        return { sign, takeOver: takeOver && (() => handover) };
+      },
+    });
     await log.append(entryOf('before'), { receipt: true });
     clock.now = 1;
     await log.append(entryOf('after'), { receipt: true });
@@ -190,6 +198,25 @@ t.test('a key that no older one vouches for is not believed', async (t) => {
     else t.match(await rejection(checking), { message: /bears no signature of/ }, rule);
     await store.close();
   }
+});
+
+t.test('a gateway whose clock is behind goes on with the key that another has begun to use', async (t) => {
+  const directory = newDirectory();
+  loadKeys(directory, false);
+  rotateKey(directory, 'log', at(1), at(0));
+  const { log: dated } = loadKeys(directory, false);
+  const path = join(newDirectory(), 'log.db');
+  const stores = [openSqliteLog(path), openSqliteLog(path)] as const;
+  const rings = [at(1), at(0)].map((time) => logKeyRing(ORIGIN, dated, 'none', () => time.getTime()));
+  const logs = await Promise.all(stores.map((store, i) => AuditLog.open({ store, origin: ORIGIN, ...(rings[i] as LogKeyRing) })));
+  const [ahead, behind] = logs as [AuditLog, AuditLog];
+  await behind.append(entryOf('before'), { receipt: true });
+  await ahead.append(entryOf('the new key'), { receipt: true });
+  for (const log of [behind, ahead, behind]) await log.append(entryOf('after'), { receipt: true });
+  const kinds = (await stores[0].read(0, 9)).map((body) => (JSON.parse(body ?? '') as AuditEntry).kind);
+  t.strictSame(kinds, ['outcome', 'log-key', 'outcome', 'outcome', 'outcome', 'outcome'], 'it takes over once');
+  t.match(await checkLog(stores[0], (rings[0] as LogKeyRing).keys.slice(-1)), { entries: 6 });
+  for (const store of stores) await store.close();
 });
 
 t.test('two gateways with the same keys change to the new one together', async (t) => {

@@ -473,7 +473,7 @@ async function grownLog(random: (below: number) => number) {
   const copy = await copyOf(store);
   await store.close();
   const signed = openCheckpoint(copy.head.checkpoint ?? '', ring.keys).size;
-  return { copy, visits, oldest, signed, sign: ring.signer().sign, forgotten: upTo, keys: ring.keys };
+  return { copy, visits, oldest, signed, sign: ring.signer(undefined).sign, forgotten: upTo, keys: ring.keys };
 }
 
 t.test('property: whatever is done to a log, the verifier names the entry, or the 256 where only what was seen can tell', async (t) => {
