@@ -17,6 +17,7 @@ import { openSqliteLog } from '../src/audit/sqlite.ts';
 import type { LogStore } from '../src/audit/store.ts';
 import { verifyReceipt } from '../src/audit/verify.ts';
 import { checkLog } from '../src/audit/whole.ts';
+import { ConfigurationError } from '../src/catalogue/faults.ts';
 import type { Receipt } from '../src/domain.ts';
 import { type GatewayKeys, loadKeys, rotateKey } from '../src/keys.ts';
 import { pseudonyms } from '../src/pseudonyms.ts';
@@ -431,7 +432,7 @@ t.test('a round that broke off: what was said and not done is done by the next',
 t.test('the configuration cannot have forgotten what the log is held together by', async (t) => {
   for (const kind of ['retention', 'log-key']) {
     const directory = editedConfig({ 'gateway.yaml': (file) => ({ ...file, retention: { [kind]: 30 } }) });
-    t.match(await rejection((async () => openCatalogue(directory, true))()), { faults: [{ file: 'gateway.yaml', rule: 'schema' }] }, kind);
+    t.throws(() => openCatalogue(directory, true), ConfigurationError, kind);
     rmSync(directory, { recursive: true });
   }
 });

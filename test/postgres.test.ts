@@ -241,7 +241,7 @@ withServer('a server that goes and comes: what was acknowledged is there, and ba
         acknowledged.push(...entries.map((body, i) => ({ index: first + i, body })));
       } catch {
         refused++;
-        await after(1);
+        await after(20);
       }
     }
   });
