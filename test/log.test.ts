@@ -435,6 +435,28 @@ t.test('SQLite: an entry is acknowledged once the journal with it is on disk, an
   await store.close();
 });
 
+t.test('SQLite: what is being written is not shown before it is committed', async (t) => {
+  const path = join(newDirectory(), 'log.db');
+  const store = openSqliteLog(path);
+  const other = new DatabaseSync(path);
+  const committed = (): unknown => other.prepare('SELECT size FROM head').get()?.size;
+  const [composing, late] = [Promise.withResolvers<void>(), Promise.withResolvers<Batch>()];
+  const appending = store.append(() => {
+    composing.resolve();
+    return late.promise;
+  });
+  await composing.promise;
+  // Asked in the very turn in which it is written.
+  const shown = late.promise.then(async () => [committed(), (await store.read(0, 9)).length]);
+  late.resolve({ entries: ['new'], tiles: [], checkpoint: undefined });
+  const [there, read] = await shown;
+  t.equal(read, there);
+  await appending;
+  t.equal(committed(), 1);
+  other.close();
+  await store.close();
+});
+
 t.test('SQLite: unless told otherwise it is the disk that is waited for, once a commit', async (t) => {
   const path = join(newDirectory(), 'log.db');
   const synced: number[] = [];
