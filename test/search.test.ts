@@ -1,15 +1,25 @@
 /** The search of the log: what it finds, what it counts, and what it does with a copy that is foreign, broken or behind. */
+import { execFile } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import type { Worker } from 'node:worker_threads';
+import pg from 'pg';
 import t from 'tap';
+import { canonicalJson } from '../src/audit/canonical.ts';
+import { type DeskLocation, openDesk } from '../src/audit/desk.ts';
 import type { AuditEntry, EntryKind } from '../src/audit/entry.ts';
 import { type KeptSearch, openPostgresSearch, openSqliteSearch } from '../src/audit/log-search.ts';
+import { openPostgresLog } from '../src/audit/postgres.ts';
 import { type Conditions, type Found, MAX_TALLIES, type SearchQuery, type SummaryQuery } from '../src/audit/search.ts';
 import { EPOCH } from '../src/audit/search-tables.ts';
-import type { LogReader } from '../src/audit/store.ts';
+import { openSqliteLog } from '../src/audit/sqlite.ts';
+import { LogBroken, type LogReader, type LogStore } from '../src/audit/store.ts';
 import { chance, seedOf } from './support/chance.ts';
 import { entryOf } from './support/log.ts';
+import { logAll } from './support/log-building.ts';
 import { PaperLog } from './support/paper-log.ts';
 import { command, findPostgres } from './support/postgres.ts';
 import { plainSearch, plainSummary } from './support/search-oracle.ts';
@@ -21,6 +31,11 @@ const postgres = await findPostgres();
 t.teardown(() => (typeof postgres === 'string' ? undefined : postgres.stop()));
 t.testdir({});
 let directories = 0;
+const newDirectory = (): string => {
+  const directory = join(t.testdirName, String(directories++));
+  mkdirSync(directory);
+  return directory;
+};
 
 /** A place for a copy. `sql` is what somebody with the database in his hands may say to it. */
 interface Place {
@@ -35,8 +50,7 @@ const DATABASES: { readonly name: string; readonly skip: string | false; make():
     name: 'SQLite',
     skip: false,
     async make() {
-      const directory = join(t.testdirName, String(directories++));
-      mkdirSync(directory);
+      const directory = newDirectory();
       const address = join(directory, 'search.db');
       return {
         address,
@@ -148,6 +162,11 @@ function conditionsFor(random: Random, times: readonly number[]): Conditions {
   );
 }
 
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 const plain = (n: number): AuditEntry => ({ ...entryOf(n), time: '2026-03-01T10:00:00.000Z' });
 const BY = [[], ['agency'], ['procedure'], ['agency', 'procedure']] as const;
 const EVER: SummaryQuery = { from: '1999-01-01', to: '2999-12-31', by: ['agency', 'procedure'] };
@@ -540,4 +559,184 @@ t.test('PostgreSQL: a copy of a newer version is left alone', { skip: DATABASES[
   await t.rejects(older.search({ limit: 1 }), /newer version/);
   t.strictSame(await place.sql('SELECT next::int FROM oncegate.search_progress'), [{ next: 1 }]);
   await older.close();
+});
+
+/** Every place that a log can be in, with a desk beside it; `tamper` is what somebody with the log in his hands may do. */
+const LOGS_AND_DESKS: { readonly name: string; readonly skip: string | false; make(): Promise<LogPlace> }[] = [
+  {
+    name: 'SQLite',
+    skip: false,
+    async make() {
+      const directory = newDirectory();
+      const log = join(directory, 'log.db');
+      const tamper = async (sql: string): Promise<void> => {
+        const db = new DatabaseSync(log);
+        db.exec(sql);
+        db.close();
+      };
+      const search = join(directory, 'search.db');
+      const hold = async () => {
+        const db = new DatabaseSync(search);
+        db.exec('BEGIN IMMEDIATE');
+        return async () => db.close();
+      };
+      return { location: { sqlite: { log, search } }, open: async () => openSqliteLog(log), tamper, hold };
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    skip: typeof postgres === 'string' ? postgres : false,
+    async make() {
+      const url = typeof postgres === 'string' ? '' : await postgres.fresh();
+      const tamper = async (sql: string): Promise<void> => void (await command(url, sql.replace('entries', 'oncegate.entries')));
+      const hold = async () => {
+        const client = new pg.Client(url);
+        await client.connect();
+        await client.query('BEGIN; SELECT next FROM oncegate.search_progress FOR UPDATE');
+        return () => client.end();
+      };
+      return { location: { postgres: url }, open: () => openPostgresLog(url), tamper, hold };
+    },
+  },
+];
+
+interface LogPlace {
+  readonly location: DeskLocation;
+  open(): Promise<LogStore>;
+  tamper(sql: string): Promise<void>;
+  /** Holds the copy as a process does that follows, until it is told to let go. */
+  hold(): Promise<() => Promise<void>>;
+}
+
+function* entriesFor(random: Random): Generator<string> {
+  for (const time of clock(random)) yield canonicalJson(entryAt(random, time));
+}
+
+/** The threads that were started, in order. */
+const threads: Worker[] = [];
+process.on('worker', (worker) => threads.push(worker));
+
+for (const { name, skip, make } of LOGS_AND_DESKS)
+  t.test(`${name}: the desk`, { skip }, async (t) => {
+    t.test('finds whatever was on record when it was asked', async (t) => {
+      const { location, open } = await make();
+      const store = await open();
+      const desk = openDesk(location);
+      for (let i = 0; i < 30; i++) {
+        const entry = canonicalJson(plain(i));
+        await logAll(store, [entry].values(), 1);
+        t.strictSame(await desk.search({ id: `entry-${i}`, limit: 5 }), [{ index: i, body: entry }]);
+      }
+      t.equal((await Promise.all([1, 2, 3].map(() => desk.search({ limit: 50 })))).flat().length, 90);
+      await desk.close();
+      await store.close();
+    });
+
+    t.test('follows by itself', async (t) => {
+      const { location, open } = await make();
+      const store = await open();
+      const desk = openDesk(location, { followEvery: 5 });
+      await logAll(store, entriesFor(chance(seed)), 500);
+      while ((await desk.progress()).followed < 500);
+      t.strictSame(await desk.progress(), { size: 500, followed: 500 });
+      await desk.close();
+      await store.close();
+    });
+
+    t.test('passes on what is wrong as what it is', async (t) => {
+      const { location, open, tamper } = await make();
+      const store = await open();
+      await logAll(store, entriesFor(chance(seed)), 20);
+      await tamper(`UPDATE entries SET body = replace(body, '"v":1', '"v":2') WHERE idx = 7`);
+      const desk = openDesk(location);
+      const broken = await rejection(desk.search({ limit: 50 }));
+      t.ok(broken instanceof LogBroken);
+      t.match(broken, { index: 7, message: /entry 7 is not the one/ });
+      t.ok((await rejection(desk.search({ from: 'noon', limit: 1 }))) instanceof RangeError);
+      t.equal((await desk.search({ before: 7, limit: 50 })).length, 7, 'and goes on');
+      await desk.close();
+      t.match(await rejection(desk.search({ limit: 1 })), /closed/);
+      await desk.close();
+      await store.close();
+    });
+
+    t.test('whose thread is killed again and again within its work counts nothing twice, and is back at the next question', async (t) => {
+      const { location, open } = await make();
+      const store = await open();
+      const SIZE = 12_000;
+      await logAll(store, entriesFor(chance(seed)), SIZE);
+      const troubles: Error[] = [];
+      const desk = openDesk(location, { onTrouble: (error) => troubles.push(error) });
+      for (let last = 0; last < SIZE; ) {
+        const { followed } = await desk.progress();
+        if (followed === last) continue;
+        last = followed;
+        const asked = rejection(desk.search({ limit: 1 }));
+        await threads.at(-1)?.terminate();
+        t.match(await asked, /died/, `killed at ${followed}`);
+      }
+      t.ok(troubles.length > 1);
+      const bodies = await store.read(0, SIZE);
+      t.same(await desk.summary(EVER), plainSummary(bodies, EVER));
+      t.strictSame(await desk.search({ limit: 20_000 }), plainSearch(bodies, { limit: 20_000 }));
+      await desk.close();
+      await store.close();
+    });
+
+    t.test('is closed though another process holds the copy', async (t) => {
+      const { location, open, hold } = await make();
+      const store = await open();
+      const desk = openDesk(location);
+      await desk.search({ limit: 1 });
+      const letGo = await hold();
+      await logAll(store, entriesFor(chance(seed)), 10);
+      const asked = rejection(desk.search({ limit: 1 }));
+      const began = performance.now();
+      await desk.close();
+      t.ok(performance.now() - began < 10_000);
+      t.match(await asked, /closed|died/);
+      await letGo();
+      await store.close();
+    });
+
+    t.test('keeps no process alive but while it is asked', async (t) => {
+      const { location, open } = await make();
+      const store = await open();
+      await logAll(store, entriesFor(chance(seed)), 100);
+      const script = join(newDirectory(), 'ask.mjs');
+      writeFileSync(
+        script,
+        `import { openDesk } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, '../src/audit/desk.ts')))};
+         const desk = openDesk(${JSON.stringify(location)});
+         console.log((await desk.search({ limit: 7 })).length);`,
+      );
+      const { stdout } = await promisify(execFile)(process.execPath, [script], { timeout: 60_000 });
+      t.equal(stdout, '7\n');
+      await store.close();
+    });
+  });
+
+t.test('a desk whose log is not there yet says so once, and answers when it is', async (t) => {
+  const directory = newDirectory();
+  const log = join(directory, 'log.db');
+  const told = Promise.withResolvers<Error>();
+  let times = 0;
+  const desk = openDesk(
+    { sqlite: { log, search: join(directory, 'search.db') } },
+    {
+      followEvery: 5,
+      onTrouble(error) {
+        times++;
+        told.resolve(error);
+      },
+    },
+  );
+  t.match(await told.promise, /no such table/);
+  for (let i = 0; i < 10; i++) await t.rejects(desk.search({ limit: 1 }));
+  const store = openSqliteLog(log);
+  await logAll(store, entriesFor(chance(seed)), 10);
+  t.equal((await desk.search({ limit: 50 })).length, 10);
+  t.equal(times, 1);
+  await desk.close();
+  await store.close();
 });
