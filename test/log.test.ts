@@ -1,3 +1,4 @@
+/** The log over its store: how it batches, what it refuses to open or to continue, and what SQLite waits for. */
 import fs, { copyFileSync, cpSync, fstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
