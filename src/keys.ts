@@ -2,8 +2,8 @@
 import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { formatVerifierKey } from './audit/checkpoint.ts';
 import { type Handover, handOver } from './audit/handover.ts';
-import { formatVerifierKey } from './audit/vkey.ts';
 
 export interface GatewayKeys {
   /** Signs access tokens (P-256, ES256: the cheaper one to verify). */
