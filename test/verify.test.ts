@@ -552,6 +552,11 @@ t.test('property: whatever is done to a log, the verifier names the entry, or th
       copy.head = { ...copy.head, size: size + random(2) };
       return same(firstWrong(copy));
     },
+    'an entry put at the end, which nobody signed': (copy) => {
+      copy.bodies.push(JSON.stringify(entryOf('put in')));
+      copy.head = { ...copy.head, size: size + 1 };
+      return same(size);
+    },
     'an entry in the place of another': (copy) => {
       const [one, two] = [pick(), pick()];
       if (one === two) return same('passes');
