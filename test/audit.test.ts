@@ -7,9 +7,10 @@ import canonicalize from 'canonicalize';
 import t from 'tap';
 import { openCheckpoint, parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
-import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import type { Batch, LogStore } from '../src/audit/store.ts';
+import { checkLog } from '../src/audit/whole.ts';
 import type { Receipt } from '../src/domain.ts';
 import { SANDBOX_SOURCES, startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
@@ -208,6 +209,50 @@ t.test('a refusal about a person is on record before it leaves', async (t) => {
   }
   t.strictSame(early, [], 'nothing was written after the refusal left');
   t.equal(asked(), before, 'and nobody was asked');
+});
+
+t.test('an outcome says what left, what did not and why, and what became of each paper: never a value', async (t) => {
+  const { gateway, store } = await opened();
+  t.teardown(() => gateway.close());
+  // Two registers disagree about this person's name.
+  const reply = await gateway.post('/v1/prefills', prefillOf('003088000131'), 'X01.1');
+  const { prefill } = reply.body;
+  const [intent, outcome] = await entriesIn(store);
+  const given = Object.entries(prefill.fields).filter(([, { source }]) => source !== undefined);
+  t.strictSame(outcome?.fields?.toSorted(), given.map(([at]) => at).toSorted());
+  const not = Object.entries(prefill.fields).filter(([, { source, status }]) => source === undefined && status !== 'ask');
+  t.ok(not.length > 0);
+  t.strictSame(outcome?.unfilled, Object.fromEntries(not.map(([at, { status }]) => [at, status])));
+  t.strictSame(
+    outcome?.conflicts ?? [],
+    prefill.conflicts.map(({ field }) => field),
+  );
+  t.strictSame(outcome?.papers, Object.fromEntries(prefill.components.map(({ id, verdict }) => [id, verdict])));
+  t.type(outcome?.milliseconds, 'number');
+  t.ok(outcome?.sources?.every(({ milliseconds = -1, freshness }) => freshness !== 'live' || milliseconds >= 0));
+  t.equal(intent?.milliseconds, undefined, 'an intent has not taken any time yet');
+});
+
+t.test('the clock jumps back: entries get earlier times, and nothing else changes', async (t) => {
+  const { gateway, store } = await opened();
+  t.teardown(() => gateway.close());
+  const key = parseVerifierKey((await gateway.get('/v1/log/key')).text);
+  const times: string[] = [];
+  for (const step of [0, 5000, -60_000, 1000]) {
+    gateway.clock.now += step;
+    const reply = await gateway.post('/v1/prefills', prefillOf(AN), 'X01.1');
+    t.equal(reply.status, 200);
+    t.ok(holds(reply.body.receipt, key));
+    times.push(new Date(gateway.clock.now).toISOString());
+    t.equal(reply.body.prefill.issuedAt, times.at(-1));
+  }
+  const outcomes = (await entriesIn(store)).filter(({ kind }) => kind === 'outcome');
+  t.strictSame(
+    outcomes.map(({ time }) => time),
+    times,
+  );
+  t.ok(outcomes.every(({ milliseconds = -1 }) => milliseconds >= 0));
+  t.match(await checkLog(store, key), { entries: (await store.head()).size });
 });
 
 t.test('what auditors search', async (t) => {
