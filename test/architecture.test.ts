@@ -36,6 +36,7 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/print.ts': ['src/cli.ts'],
   'src/keys.ts': ['src/cli.ts', 'src/app.ts'],
   'src/plug.ts': ['src/app.ts'],
+  'src/secured.ts': ['src/plug.ts'],
   'src/tokens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/citizens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/citizen-keys.ts': ['src/app.ts', 'src/commands/'],
