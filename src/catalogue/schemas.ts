@@ -160,7 +160,10 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
     case 'required':
       return { pointer: error.instancePath, message: `lacks "${String(params.missingProperty)}"` };
     case 'enum':
-      return { pointer: error.instancePath, message: `must be one of ${[...new Set((params.allowedValues as unknown[]).map(String))].join(', ')}` };
+      return {
+        pointer: error.instancePath,
+        message: `must be one of ${[...new Set((params.allowedValues as unknown[]).map(String))].join(', ')}`,
+      };
     case 'false schema':
       return {
         pointer: error.instancePath,
