@@ -61,15 +61,21 @@ export function faultsOf(datasets: Readonly<Record<string, JsonObject>>): Descri
   return faults;
 }
 
-type Report = (pointer: string, message: string) => void;
+export type Report = (pointer: string, message: string) => void;
 
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
-const HEADER = /^[a-z0-9-]+$/;
+export const HEADER = /^[a-z0-9-]+$/;
 const PLACEHOLDER = /\{[^{}]*\}/g;
 
-const token = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+/** The same report for a part of what is reported on. */
+export const under =
+  (report: Report, member: string): Report =>
+  (pointer, message) =>
+    report(`/${token(member)}${pointer}`, message);
 
-const isObject = (value: JsonValue | undefined): value is JsonObject =>
+export const token = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+
+export const isObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function checkDataset(dataset: JsonObject, report: Report): void {
@@ -103,7 +109,7 @@ function checkRequest(request: JsonObject, report: Report): void {
   if (!used.has('{key}')) report('', 'says nowhere whom it asks about: {key} must stand in the body or a header');
 }
 
-function placeholders(template: JsonValue, allowed: readonly string[], used: Set<string>, report: Report): void {
+export function placeholders(template: JsonValue, allowed: readonly string[], used: Set<string>, report: Report): void {
   if (typeof template === 'string') {
     for (const [found] of template.matchAll(PLACEHOLDER)) {
       used.add(found);
@@ -147,7 +153,7 @@ function checkCondition(condition: JsonValue, report: Report): void {
   if (typeof equals === 'object' && equals !== null) report('/equals', 'must be a text, a number, true, false or null');
 }
 
-function checkCodes(codes: JsonValue, report: Report): void {
+export function checkCodes(codes: JsonValue, report: Report): void {
   if (!isObject(codes)) report('/codes', 'must be named lists');
   for (const [name, table] of Object.entries(isObject(codes) ? codes : {})) {
     const good = isObject(table) && Object.values(table).every((value) => ['string', 'number', 'boolean'].includes(typeof value));
@@ -155,7 +161,7 @@ function checkCodes(codes: JsonValue, report: Report): void {
   }
 }
 
-function checkMap(map: JsonObject, codes: JsonObject, report: Report): void {
+export function checkMap(map: JsonObject, codes: JsonObject, report: Report): void {
   if (Object.keys(map).length === 0) report('', 'is empty');
   for (const [target, rule] of Object.entries(map)) {
     const here: Report = (pointer, message) => report(`/${token(target)}${pointer}`, message);
@@ -203,6 +209,6 @@ function checkPointer(value: JsonValue | undefined, report: Report): void {
   if (typeof value !== 'string' || !POINTER.test(value)) report('', 'must be a pointer into the answer such as /mother/number');
 }
 
-function unknownMembers(given: JsonObject, known: readonly string[], report: Report): void {
+export function unknownMembers(given: JsonObject, known: readonly string[], report: Report): void {
   for (const name of Object.keys(given)) if (!known.includes(name)) report(`/${token(name)}`, 'is not known here');
 }

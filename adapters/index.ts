@@ -6,6 +6,8 @@ import { type DescriptionFault, faultsOf } from './description.ts';
 import { jsonHttp } from './json-http.ts';
 import { land } from './land.ts';
 import { population } from './population.ts';
+import { soap } from './soap.ts';
+import { soapFaultsOf } from './soap-check.ts';
 
 export { type DescriptionFault, faultsOf } from './description.ts';
 
@@ -23,6 +25,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   'civil-registry': { make: civilRegistry, datasets: ['birth', 'marriage', 'death'] },
   land: { make: land, datasets: ['land-holding', 'land-certificate'] },
   'json-http': { make: jsonHttp, datasets: 'described', faultsOf },
+  soap: { make: soap, datasets: 'described', faultsOf: soapFaultsOf },
 };
 
 export const adapterFacts: ReadonlyMap<string, Omit<Known, 'make'>> = new Map(Object.entries(KNOWN));

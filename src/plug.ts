@@ -1,8 +1,10 @@
 /** Plugs in the registries: each source with its adapter, its address and its secret, from where its file refers to. */
 import { readFileSync } from 'node:fs';
-import type { Adapter, AdapterFactory, JsonObject } from './adapter.ts';
+import type { Adapter, AdapterFactory, AdapterSettings, JsonObject } from './adapter.ts';
+import { connectionFaults } from './catalogue/connections.ts';
 import { ConfigurationError, type Fault } from './catalogue/faults.ts';
 import type { Source } from './domain.ts';
+import { type Reading, readOauth, readTls } from './secured.ts';
 
 /** Where the sandbox's registries listen and the secrets they know the gateway by; absent in production. */
 export interface SandboxRegistries {
@@ -30,20 +32,39 @@ export function plugSources(
   const faults: Fault[] = [];
   const plugged = new Map<string, Plugged>();
   for (const source of sources.values()) {
-    const fault = (member: string, message: string): void => {
-      faults.push({ file: `sources/${source.id}.yaml`, pointer: `/${member}`, rule: 'missing-secret', message });
-    };
-    const address = addressOf(source.address, references);
-    const credential = source.credential === undefined ? undefined : secretOf(source.credential, references);
-    if (address === undefined) fault('address', `${source.address} leads to no URL`);
-    if (source.credential !== undefined && credential === undefined) fault('credential', `${source.credential} leads nowhere`);
+    const found = faults.length;
+    const settings = settingsOf(source, references, (pointer, rule, message) => {
+      faults.push({ file: `sources/${source.id}.yaml`, pointer, rule, message });
+    });
     const create = adapters[source.adapter];
-    if (address === undefined || create === undefined) continue;
-    const adapter = create({ address, credential, datasets: source.datasets as unknown as Record<string, JsonObject> });
-    plugged.set(source.id, { source, adapter });
+    if (settings === undefined || create === undefined || faults.length > found) continue;
+    plugged.set(source.id, { source, adapter: create(settings) });
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
   return plugged;
+}
+
+function settingsOf(
+  source: Source,
+  references: References,
+  report: (pointer: string, rule: Fault['rule'], message: string) => void,
+): AdapterSettings | undefined {
+  const reading: Reading = {
+    read: (reference) => secretOf(reference, references),
+    missing: (at, reference) => report(at, 'missing-secret', `${reference} leads nowhere`),
+    fault: (at, message) => report(at, 'connection', message),
+  };
+  const address = addressOf(source.address, references);
+  if (address === undefined) report('/address', 'missing-secret', `${source.address} leads to no URL`);
+  const credential = source.credential === undefined ? undefined : reading.read(source.credential);
+  if (source.credential !== undefined && credential === undefined) reading.missing('/credential', source.credential);
+  const tls = source.tls && readTls(source.tls, '/tls', reading);
+  const token = source.oauth && addressOf(source.oauth.token, references);
+  const oauth = source.oauth && readOauth(source.oauth, token, reading);
+  for (const { pointer, message } of connectionFaults(source, address, token)) reading.fault(pointer, message);
+  if (address === undefined) return undefined;
+  const datasets = source.datasets as unknown as Record<string, JsonObject>;
+  return { address, credential, datasets, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
 }
 
 function addressOf(reference: string, references: References): URL | undefined {

@@ -351,7 +351,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     rule: 'a coded adapter takes no description',
     break: change(LAND, 'land-holding: {', 'land-holding: { request: { key: person, method: POST, path: /a },'),
     faults: [[LAND, 'request:', '/datasets/land-holding/request', 'schema']],
-    says: /is for the adapter json-http only/,
+    says: /is for the adapters json-http and soap only/,
   },
   {
     rule: 'json-http needs a description',

@@ -160,9 +160,15 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
     case 'required':
       return { pointer: error.instancePath, message: `lacks "${String(params.missingProperty)}"` };
     case 'enum':
-      return { pointer: error.instancePath, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` };
+      return {
+        pointer: error.instancePath,
+        message: `must be one of ${[...new Set((params.allowedValues as unknown[]).map(String))].join(', ')}`,
+      };
     case 'false schema':
-      return { pointer: error.instancePath, message: 'is for the adapter json-http only; a coded adapter knows how to ask its registry' };
+      return {
+        pointer: error.instancePath,
+        message: 'is for the adapters json-http and soap only; a coded adapter knows how to ask its registry',
+      };
     case 'pattern':
       return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };
     default:

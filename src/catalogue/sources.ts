@@ -1,6 +1,7 @@
 /** Compiles sources: the adapter that each names, and the datasets that it holds. */
 import type { JsonObject } from '../adapter.ts';
 import { type Source, splitPointer } from '../domain.ts';
+import { checkConnection } from './connections.ts';
 import type { ConfigFile } from './files.ts';
 import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
 import type { MemberMap, RawSource } from './raw.ts';
@@ -48,10 +49,7 @@ export function compileSources(
     for (const { pointer, message } of adapter?.faultsOf?.(raw.datasets as unknown as Record<string, JsonObject>) ?? []) {
       file.fault(`/datasets${pointer}`, 'adapter', message);
     }
-    if (!options.sandbox && raw.address.startsWith('sandbox:'))
-      file.fault('/address', 'sandbox-in-production', 'a registry of the sandbox');
-    if (!options.sandbox && raw.credential?.startsWith('sandbox:'))
-      file.fault('/credential', 'sandbox-in-production', 'a secret of the sandbox');
+    checkConnection(file, raw, options);
     sources.set(raw.id, raw);
   }
   return sources;
