@@ -61,15 +61,15 @@ export function faultsOf(datasets: Readonly<Record<string, JsonObject>>): Descri
   return faults;
 }
 
-type Report = (pointer: string, message: string) => void;
+export type Report = (pointer: string, message: string) => void;
 
-const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
+export const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
 const HEADER = /^[a-z0-9-]+$/;
 const PLACEHOLDER = /\{[^{}]*\}/g;
 
-const token = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+export const token = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
-const isObject = (value: JsonValue | undefined): value is JsonObject =>
+export const isObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function checkDataset(dataset: JsonObject, report: Report): void {
@@ -147,7 +147,7 @@ function checkCondition(condition: JsonValue, report: Report): void {
   if (typeof equals === 'object' && equals !== null) report('/equals', 'must be a text, a number, true, false or null');
 }
 
-function checkCodes(codes: JsonValue, report: Report): void {
+export function checkCodes(codes: JsonValue, report: Report): void {
   if (!isObject(codes)) report('/codes', 'must be named lists');
   for (const [name, table] of Object.entries(isObject(codes) ? codes : {})) {
     const good = isObject(table) && Object.values(table).every((value) => ['string', 'number', 'boolean'].includes(typeof value));
@@ -155,7 +155,7 @@ function checkCodes(codes: JsonValue, report: Report): void {
   }
 }
 
-function checkMap(map: JsonObject, codes: JsonObject, report: Report): void {
+export function checkMap(map: JsonObject, codes: JsonObject, report: Report): void {
   if (Object.keys(map).length === 0) report('', 'is empty');
   for (const [target, rule] of Object.entries(map)) {
     const here: Report = (pointer, message) => report(`/${token(target)}${pointer}`, message);
@@ -193,16 +193,16 @@ function checkConverted(rule: JsonObject, codes: JsonObject, report: Report): vo
   else if ('each' in rule) report('/each', 'must be a map for the members of the list');
 }
 
-function checkDated(rule: JsonObject, report: Report): void {
+export function checkDated(rule: JsonObject, report: Report): void {
   unknownMembers(rule, ['from', 'date'], report);
   checkPointer(rule.from, (pointer, message) => report(`/from${pointer}`, message));
   if (!DATE_FORM_NAMES.some((form) => form === rule.date)) report('/date', `must be one of ${DATE_FORM_NAMES.join(', ')}`);
 }
 
-function checkPointer(value: JsonValue | undefined, report: Report): void {
+export function checkPointer(value: JsonValue | undefined, report: Report): void {
   if (typeof value !== 'string' || !POINTER.test(value)) report('', 'must be a pointer into the answer such as /mother/number');
 }
 
-function unknownMembers(given: JsonObject, known: readonly string[], report: Report): void {
+export function unknownMembers(given: JsonObject, known: readonly string[], report: Report): void {
   for (const name of Object.keys(given)) if (!known.includes(name)) report(`/${token(name)}`, 'is not known here');
 }

@@ -26,7 +26,7 @@ export interface Connection {
 }
 
 /** What a registry can make the gateway hold: enough for any record, too little to exhaust it. */
-const LIMITS = { bytes: 1024 * 1024, depth: 32, connections: 32 };
+export const LIMITS = { bytes: 1024 * 1024, depth: 32, connections: 32 };
 
 export function connect(address: URL, limits: { readonly bytes: number } = LIMITS): Connection {
   // No time limit here: the caller's signal is the only clock.
@@ -91,7 +91,7 @@ function parse(bytes: Uint8Array): JsonValue {
   return value;
 }
 
-function within(value: JsonValue, depth: number): boolean {
+export function within(value: JsonValue, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (depth === 0) return false;
   for (const member of Object.values(value)) if (!within(member, depth - 1)) return false;

@@ -70,7 +70,14 @@ export interface AdapterSettings {
   readonly credential: string | undefined;
   /** The `datasets` member of the source's file, for adapters that are described there rather than coded. */
   readonly datasets: Readonly<Record<string, JsonObject>>;
+  /** Milliseconds after which the gateway gives a look-up up, for an adapter that can tell the registry so. It never counts them itself. */
+  readonly timeoutMs?: number | undefined;
+  /** How a connection is protected whose address does not say so; without it, by TLS and the machine's own list of authorities. */
+  readonly tls?: Tls | undefined;
 }
+
+/** Either nothing protects the connection, or the server proves its name to one of the authorities (PEM). */
+export type Tls = 'none' | { readonly ca?: string | undefined };
 
 /** How an adapter is made; `adapters/index.ts` maps the names that source files use to these. */
 export type AdapterFactory = (settings: AdapterSettings) => Adapter;

@@ -39,6 +39,8 @@ export interface Source {
   readonly adapter: string;
   readonly address: string;
   readonly credential?: string;
+  /** Of a database: nothing protects the connection, or where the certificates of the authorities stand. */
+  readonly tls?: 'none' | { readonly ca?: string };
   readonly timeoutMs: number;
   readonly datasets: Readonly<Record<string, SourceDataset>>;
 }

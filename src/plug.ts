@@ -1,6 +1,7 @@
 /** Plugs in the registries: each source with its adapter, its address and its secret, from where its file refers to. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Adapter, AdapterFactory, JsonObject } from './adapter.ts';
+import type { Adapter, AdapterFactory, JsonObject, Tls } from './adapter.ts';
 import { ConfigurationError, type Fault } from './catalogue/faults.ts';
 import type { Source } from './domain.ts';
 
@@ -37,10 +38,18 @@ export function plugSources(
     const credential = source.credential === undefined ? undefined : secretOf(source.credential, references);
     if (address === undefined) fault('address', `${source.address} leads to no URL`);
     if (source.credential !== undefined && credential === undefined) fault('credential', `${source.credential} leads nowhere`);
+    const tls = tlsOf(source, references);
+    if (tls === undefined) fault('tls/ca', 'leads to no certificate');
     const create = adapters[source.adapter];
-    if (address === undefined || create === undefined) continue;
-    const adapter = create({ address, credential, datasets: source.datasets as unknown as Record<string, JsonObject> });
-    plugged.set(source.id, { source, adapter });
+    if (address === undefined || tls === undefined || create === undefined) continue;
+    const { timeoutMs } = source;
+    try {
+      const adapter = create({ address, credential, tls, timeoutMs, datasets: source.datasets as unknown as Record<string, JsonObject> });
+      plugged.set(source.id, { source, adapter });
+    } catch (error) {
+      // The file itself is without fault by now: it is what the reference leads to.
+      fault('address', `the adapter ${source.adapter} cannot use it: ${(error as Error).message}`);
+    }
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
   return plugged;
@@ -49,7 +58,18 @@ export function plugSources(
 function addressOf(reference: string, references: References): URL | undefined {
   if (reference.startsWith('sandbox:')) return own(references.sandbox?.addresses, reference.slice('sandbox:'.length));
   const text = /^(env|file):/.test(reference) ? secretOf(reference, references) : reference;
-  return text !== undefined && URL.canParse(text) && /^https?:/.test(text) ? new URL(text) : undefined;
+  return text !== undefined && URL.canParse(text) && /^(?:https?|postgres|mysql):/.test(text) ? new URL(text) : undefined;
+}
+
+/** Undefined where the certificates are not there, or are none: a connection that should be protected is not made without them. */
+function tlsOf({ tls = {} }: Source, references: References): Tls | undefined {
+  if (tls === 'none' || tls.ca === undefined) return tls;
+  const ca = secretOf(tls.ca, references);
+  try {
+    return ca === undefined || new X509Certificate(ca).raw.length === 0 ? undefined : { ca };
+  } catch {
+    return undefined;
+  }
 }
 
 function secretOf(reference: string, { sandbox, secret }: References): string | undefined {

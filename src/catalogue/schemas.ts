@@ -162,7 +162,10 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
     case 'enum':
       return { pointer: error.instancePath, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` };
     case 'false schema':
-      return { pointer: error.instancePath, message: 'is for the adapter json-http only; a coded adapter knows how to ask its registry' };
+      return {
+        pointer: error.instancePath,
+        message: 'is not for this adapter: datasets are described for json-http, postgres and mysql, tls is for the latter two',
+      };
     case 'pattern':
       return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };
     default:
