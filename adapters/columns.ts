@@ -1,7 +1,7 @@
 /** Values of a database's columns as JSON: no number rounded, no day shifted, no byte guessed at. */
 
 import type { JsonObject, JsonValue } from '../src/adapter.ts';
-import { within } from './http.ts';
+import { MOST_DEPTH, within } from './json.ts';
 import { malformed } from './reading.ts';
 import type { Question } from './sessions.ts';
 
@@ -19,9 +19,6 @@ export function rowOf({ columns, json: holding }: Question, valueAt: (place: num
 const EXACT_DIGITS = 15;
 /** With its zeros on both sides: longer ones are not even counted. */
 const MOST_DIGITS = 100;
-
-/** Deeper than any record. */
-const DEPTH = 32;
 
 /** A decimal as a number where a number holds it exactly, and as its digits where not. */
 export function decimal(digits: string, name: string): JsonValue {
@@ -46,7 +43,7 @@ export function json(written: string, name: string): JsonValue {
     // The parser's own message quotes the text.
     throw malformed(name, 'is not valid JSON');
   }
-  if (!within(value, DEPTH)) throw malformed(name, `is nested more than ${DEPTH} deep`);
+  if (!within(value, MOST_DEPTH)) throw malformed(name, `is nested more than ${MOST_DEPTH} deep`);
   return value;
 }
 

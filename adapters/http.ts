@@ -1,8 +1,9 @@
-/** What every adapter that speaks HTTP shares: one pool of connections, bounded answers, and failures named by the contract. */
+/** What every adapter that speaks HTTP shares: its connections, the token they show where the registry wants one, and JSON within limits. */
 
-import { type Dispatcher, errors, Pool } from 'undici';
-import { type JsonValue, SourceError, type SourceFailure } from '../src/adapter.ts';
-import { retryAfter } from './reading.ts';
+import type { AdapterSettings, JsonValue } from '../src/adapter.ts';
+import { JSON_FORM, parseJson } from './json.ts';
+import { openTokens, type Tokens } from './tokens.ts';
+import { type Exchange, openWire, StatusFailure, type WireCall, type WireReply } from './wire.ts';
 
 export interface Call {
   readonly method?: 'GET' | 'POST';
@@ -22,94 +23,52 @@ export interface Reply {
 export interface Connection {
   /** Rejects with `SourceError` or the signal's reason, and with nothing else. */
   ask(call: Call, signal: AbortSignal): Promise<Reply>;
+  /** The same for what is not JSON. The path is added to the source's address. */
+  send(call: WireCall, signal: AbortSignal): Promise<WireReply>;
   close(): Promise<void>;
 }
 
 /** What a registry can make the gateway hold: enough for any record, too little to exhaust it. */
-export const LIMITS = { bytes: 1024 * 1024, depth: 32, connections: 32 };
+const LIMITS = { bytes: 1024 * 1024, connections: 32 };
 
-export function connect(address: URL, limits: { readonly bytes: number } = LIMITS): Connection {
-  // No time limit here: the caller's signal is the only clock.
-  const pool = new Pool(address.origin, {
-    connections: LIMITS.connections,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxResponseSize: limits.bytes,
-  });
+export function connect(settings: Pick<AdapterSettings, 'address' | 'tls' | 'oauth'>): Connection {
+  const { address, tls, oauth } = settings;
+  const wire = openWire(address, tls, LIMITS);
+  const tokens = oauth && openTokens(oauth);
+  const exchange = tokens === undefined ? wire.exchange : withToken(wire.exchange, tokens);
   const base = address.pathname.replace(/\/$/, '');
 
-  const ask = async (call: Call, signal: AbortSignal): Promise<Reply> => {
-    signal.throwIfAborted();
-    try {
-      // Never followed: an answer must not choose where the gateway connects.
-      const response = await pool.request({
-        method: call.method ?? 'POST',
-        path: base + call.path,
-        headers: { accept: 'application/json', 'content-type': 'application/json', ...call.headers },
-        body: call.body === undefined ? null : JSON.stringify(call.body),
-        signal,
-      });
-      return await replyOf(response, call.answers ?? [], signal);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw error instanceof SourceError ? error : connectionFailure(error, limits.bytes);
-    }
+  const send: Connection['send'] = (call, signal) => exchange({ ...call, path: base + call.path }, signal);
+  const ask: Connection['ask'] = async ({ method = 'POST', path, headers, body, answers = [] }, signal) => {
+    const call = {
+      method,
+      path,
+      headers: { accept: 'application/json', 'content-type': 'application/json', ...headers },
+      body: body === undefined ? null : JSON.stringify(body),
+      statuses: answers,
+      form: JSON_FORM,
+    };
+    const { status, bytes } = await send(call, signal);
+    return { status, body: parseJson(bytes) };
   };
-  return { ask, close: () => pool.destroy() };
+  const close = async (): Promise<void> => {
+    await Promise.all([wire.close(), tokens?.close()]);
+  };
+  return { ask, send, close };
 }
 
-async function replyOf(response: Dispatcher.ResponseData, answers: readonly number[], signal: AbortSignal): Promise<Reply> {
-  const status = response.statusCode;
-  if (status !== 200 && !answers.includes(status)) {
-    discard(response.body, signal);
-    throw statusFailure(status, response.headers['retry-after']);
-  }
-  const type = response.headers['content-type'];
-  if (typeof type !== 'string' || !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)) {
-    discard(response.body, signal);
-    throw new SourceError('malformed', 'the answer is not JSON by its content type');
-  }
-  return { status, body: parse(await response.body.bytes()) };
-}
-
-/** What comes with an error may be long, slow or personal: a little is thrown away to keep the connection, more ends it. */
-function discard(body: Dispatcher.ResponseData['body'], signal: AbortSignal): void {
-  body.dump({ limit: 16_384, signal }).catch(() => undefined);
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-function parse(bytes: Uint8Array): JsonValue {
-  let value: JsonValue;
-  try {
-    value = JSON.parse(utf8.decode(bytes));
-  } catch {
-    // The parser's own message quotes the text.
-    throw new SourceError('malformed', 'the answer is not valid JSON in UTF-8');
-  }
-  if (!within(value, LIMITS.depth)) throw new SourceError('malformed', `the answer is nested more than ${LIMITS.depth} deep`);
-  return value;
-}
-
-export function within(value: JsonValue, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  if (depth === 0) return false;
-  for (const member of Object.values(value)) if (!within(member, depth - 1)) return false;
-  return true;
-}
-
-function statusFailure(status: number, wait: string | string[] | undefined): SourceError {
-  const reason: SourceFailure = status === 401 || status === 403 ? 'refused' : status === 408 || status === 504 ? 'timeout' : 'error';
-  return new SourceError(reason, `the registry answered with status ${status}`, retryAfter(wait));
-}
-
-function connectionFailure(error: unknown, limit: number): SourceError {
-  // Only the code: an error's message may quote the request.
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
-  if (error instanceof errors.ResponseExceededMaxSizeError) return new SourceError('malformed', `the answer is longer than ${limit} bytes`);
-  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
-    return new SourceError('malformed', 'the answer is not valid HTTP');
-  }
-  if (error instanceof errors.InvalidArgumentError) return new SourceError('error', 'the question cannot be put into a request');
-  return new SourceError('unreachable', `no connection (${code})`);
+/** A registry may end a token before its time: then one more question with a new one, and what that gives stands. */
+function withToken(exchange: Exchange, tokens: Tokens): Exchange {
+  return async (call, signal) => {
+    const bearing = (token: string): WireCall => ({ ...call, headers: { ...call.headers, authorization: `Bearer ${token}` } });
+    const first = await tokens.get(signal);
+    const statuses = call.statuses.filter((status) => status !== 401);
+    try {
+      return await exchange({ ...bearing(first), statuses }, signal);
+    } catch (error) {
+      if (!(error instanceof StatusFailure && error.status === 401)) throw error;
+    }
+    tokens.drop(first);
+    return exchange(bearing(await tokens.get(signal)), signal);
+  };
 }

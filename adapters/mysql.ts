@@ -1,26 +1,18 @@
 /** Views in MySQL and MariaDB: read-only sessions, prepared statements alone, and failures named by the contract. */
 
-import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import mysql, { type RowDataPacket } from 'mysql2';
 import { type AdapterSettings, SourceError } from '../src/adapter.ts';
 import { rowOf } from './columns.ts';
-import { connectionFailure, type Meanings, serverFailure } from './failures.ts';
-import { LIMITS } from './http.ts';
+import { type Meanings, serverFailure } from './failures.ts';
 import { jsonOf } from './mysql-values.ts';
-import { addressFaultOf, placeOf, tlsOptions } from './place.ts';
+import { addressFaultOf, placeOf } from './place.ts';
 import type { Session } from './sessions.ts';
-import { type Database, viewIn } from './view.ts';
-import { WatchedSocket } from './socket.ts';
+import { MOST_BYTES, WatchedSocket } from './socket.ts';
+import { securedBy, unreachable } from './tls.ts';
+import { viewIn } from './view.ts';
 
-const formFault = addressFaultOf('mysql');
-
-export const mysqlAddressFault: Database['addressFault'] = (address, tls) => {
-  // The driver would compare the certificate with the name `localhost`.
-  if (tls !== 'none' && isIP(placeOf(address, 0).host) !== 0)
-    return 'must name the server: with TLS its certificate is compared with the name';
-  return formFault(address);
-};
+export const mysqlAddressFault = addressFaultOf('mysql');
 
 export const mysqlViews = viewIn({
   quote: '`',
@@ -29,20 +21,18 @@ export const mysqlViews = viewIn({
   connect: (settings) => () => open(settings),
 });
 
-function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session {
-  const { host, port, ...who } = placeOf(address, 3306);
-  const ssl = tlsOptions(tls);
-  const line: WatchedSocket = new WatchedSocket(LIMITS.bytes, () => (connection as unknown as { stream?: Duplex }).stream);
+function open({ address, credential, timeoutMs, tls = {} }: AdapterSettings): Session {
+  const { host, port, secure, ...who } = placeOf(address, 3306);
+  const line: WatchedSocket = new WatchedSocket(() => (connection as unknown as { stream?: Duplex }).stream);
   const connection: mysql.Connection = mysql.createConnection({
     ...who,
-    host,
-    port,
     stream: () => line.socket.connect(port, host),
     // No time limit here: the caller's signal is the only clock.
     connectTimeout: 0,
     ...(credential === undefined ? {} : { password: credential }),
-    // The driver does not look at the name unless it is told to.
-    ...(ssl === undefined ? {} : { ssl: { ...ssl, verifyIdentity: true } }),
+    // The name that is to be proven, at which the driver does not look unless it is told to.
+    host: tls.serverName ?? host,
+    ...(secure ? { ssl: { ...securedBy(tls), rejectUnauthorized: true, verifyIdentity: true } } : {}),
     // A server must not be able to ask for files of this machine.
     flags: ['-LOCAL_FILES'],
     // Nor to have its names of columns compiled to code.
@@ -94,7 +84,7 @@ function settings(timeoutMs: number | undefined): string {
     timeoutMs === undefined
       ? ''
       : ` /*!50708 , max_execution_time = ${timeoutMs} */ /*M!100101 , max_statement_time = ${timeoutMs / 1000} */`;
-  return `SET NAMES utf8mb4, time_zone = '+07:00', sql_mode = '', group_concat_max_len = ${LIMITS.bytes}${limit}`;
+  return `SET NAMES utf8mb4, time_zone = '+07:00', sql_mode = '', group_concat_max_len = ${MOST_BYTES}${limit}`;
 }
 
 /** Numbers of errors, as both databases count them. */
@@ -105,12 +95,12 @@ const MEANINGS: Meanings = [
 ];
 
 function failureOf(error: unknown): SourceError {
-  if (!(error instanceof Error)) return connectionFailure(error);
+  if (!(error instanceof Error)) return unreachable(error);
   const { errno, code = '' }: NodeJS.ErrnoException = error;
   // Those of the system are below zero.
   if (errno !== undefined && errno > 0) return serverFailure(String(errno), MEANINGS);
   if (code.startsWith('AUTH_SWITCH')) return new SourceError('refused', 'the server asks for the password in a way that is not taken');
   if (/^(?:HANDSHAKE_UNKNOWN|PROTOCOL_(?!CONNECTION_LOST))/.test(code))
     return new SourceError('malformed', 'the server does not speak the protocol of its kind');
-  return connectionFailure(error);
+  return unreachable(error);
 }

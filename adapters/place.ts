@@ -1,13 +1,15 @@
 /** Where a database is, by its address: the server, the database in it, and who asks. */
 
-import type { Tls } from '../src/adapter.ts';
-
 export interface Place {
   readonly host: string;
   readonly port: number;
   readonly database: string;
   readonly user: string;
+  /** Whether TLS protects the connection, as it does unless the address says otherwise. */
+  readonly secure: boolean;
 }
+
+const PLAIN = '?sslmode=disable';
 
 export function placeOf(address: URL, port: number): Place {
   return {
@@ -15,6 +17,7 @@ export function placeOf(address: URL, port: number): Place {
     port: address.port === '' ? port : Number(address.port),
     database: decodeURIComponent(address.pathname.slice(1)),
     user: decodeURIComponent(address.username),
+    secure: address.search !== PLAIN,
   };
 }
 
@@ -22,19 +25,14 @@ export function placeOf(address: URL, port: number): Place {
 export const addressFaultOf =
   (scheme: string) =>
   (address: URL): string | undefined => {
-    const form = `${scheme}://user@host:port/database`;
-    if (address.protocol !== `${scheme}:`) return `must be of the form ${form}`;
+    const form = `must be of the form ${scheme}://user@host:port/database`;
+    if (address.protocol !== `${scheme}:`) return form;
     if (address.password !== '') return 'holds a password: that is what `credential` refers to';
-    if (address.search !== '' || address.hash !== '') return `must end with the database: ${form}`;
+    if (![PLAIN, ''].includes(address.search) || address.hash !== '') return `${form}, and after that at most ${PLAIN}`;
     try {
       const { host, database, user } = placeOf(address, 0);
-      if (host === '' || user === '' || !/^[^/]+$/.test(database)) return `must be of the form ${form}`;
+      return host === '' || user === '' || !/^[^/]+$/.test(database) ? form : undefined;
     } catch {
-      return `must be of the form ${form}`;
+      return form;
     }
-    return undefined;
   };
-
-/** For drivers that take Node's options: the name is checked in any case, by the authorities given or by the machine's own. */
-export const tlsOptions = (tls: Tls | undefined): { rejectUnauthorized: true; ca?: string } | undefined =>
-  tls === 'none' ? undefined : { rejectUnauthorized: true, ...(tls?.ca === undefined ? {} : { ca: tls.ca }) };

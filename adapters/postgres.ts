@@ -1,16 +1,17 @@
 /** Views in PostgreSQL: read-only sessions, values as the database writes them, and failures named by the contract. */
 
 import { connect } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import pg from 'pg';
-import { type AdapterSettings, SourceError } from '../src/adapter.ts';
+import { type AdapterSettings, SourceError, type TlsSettings } from '../src/adapter.ts';
 import { rowOf } from './columns.ts';
-import { connectionFailure, type Meanings, serverFailure } from './failures.ts';
-import { LIMITS } from './http.ts';
-import { addressFaultOf, type Place, placeOf, tlsOptions } from './place.ts';
+import { type Meanings, serverFailure } from './failures.ts';
+import { addressFaultOf, type Place, placeOf } from './place.ts';
 import { AS_WRITTEN, jsonOf } from './postgres-values.ts';
 import type { Session } from './sessions.ts';
-import { viewIn } from './view.ts';
 import { WatchedSocket } from './socket.ts';
+import { securedBy, unreachable } from './tls.ts';
+import { viewIn } from './view.ts';
 
 export const postgresAddressFault = addressFaultOf('postgres');
 
@@ -33,13 +34,13 @@ const SETTINGS = {
 function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session {
   const place = placeOf(address, 5432);
   const settings = Object.entries({ ...SETTINGS, ...(timeoutMs === undefined ? {} : { statement_timeout: timeoutMs }) });
-  const line: WatchedSocket = new WatchedSocket(LIMITS.bytes, () => client.connection.stream);
+  const line: WatchedSocket = new WatchedSocket(() => client.connection.stream);
   // Everything is said here: what is not, the driver takes from the environment of the process.
   const client: pg.Client = new pg.Client({
     ...place,
     // A function, or without a password the driver would look for one in the files of the user.
     password: () => credential ?? '',
-    ssl: tlsOptions(tls) ?? false,
+    ssl: place.secure && secured(place, tls),
     sslnegotiation: 'postgres',
     stream: () => line.socket,
     application_name: 'oncegate',
@@ -82,6 +83,13 @@ function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session
   };
 }
 
+/** The driver tells Node the name in the address, which is not always the one that is to be proven. */
+const secured = ({ host }: Place, tls: TlsSettings = {}): ConnectionOptions => ({
+  ...securedBy(tls),
+  rejectUnauthorized: true,
+  checkServerIdentity: (_, certificate) => checkServerIdentity(tls.serverName ?? host, certificate),
+});
+
 /** What the server knows a session by. */
 interface Secret {
   readonly processID: number;
@@ -116,5 +124,5 @@ function failureOf(error: unknown): SourceError {
   // The driver gives no code where the two sides do not agree about the password.
   if (error instanceof Error && error.message.startsWith('SASL'))
     return new SourceError('refused', 'the server and the gateway do not agree about the password');
-  return connectionFailure(error);
+  return unreachable(error);
 }

@@ -6,6 +6,8 @@ import { SourceError } from '../src/adapter.ts';
 
 type Emit = (event: string | symbol, ...rest: unknown[]) => boolean;
 
+/** What a database can make the gateway hold between two questions: enough for any record, too little to exhaust it. */
+export const MOST_BYTES = 1024 * 1024;
 const KEEP_ALIVE_MS = 10_000;
 const PARTING_MS = 1000;
 
@@ -14,15 +16,13 @@ export class WatchedSocket {
   readonly socket = new Socket();
   /** What was wrong with that which came; the driver itself only sees a connection that is lost. */
   fault: SourceError | undefined;
-  readonly #most: number;
   readonly #now: () => Duplex | undefined;
   readonly #watched = new WeakSet<Duplex>();
   #came = 0;
   #over = false;
 
-  /** At most `most` bytes may come between two questions. `now` is the stream that the driver reads from at the moment. */
-  constructor(most: number, now: () => Duplex | undefined) {
-    this.#most = most;
+  /** `now` is the stream that the driver reads from at the moment. */
+  constructor(now: () => Duplex | undefined) {
     this.#now = now;
     this.socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     this.#watch(this.socket);
@@ -77,8 +77,8 @@ export class WatchedSocket {
 
   #hasRoomFor(bytes: unknown): boolean {
     this.#came += bytes instanceof Uint8Array ? bytes.length : 0;
-    if (this.#came <= this.#most) return true;
-    this.#fail(`the answer is longer than ${this.#most} bytes`);
+    if (this.#came <= MOST_BYTES) return true;
+    this.#fail(`the answer is longer than ${MOST_BYTES} bytes`);
     return false;
   }
 

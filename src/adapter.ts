@@ -1,5 +1,7 @@
 /** The contract between the gateway and a registry: the one file of `src/` that an adapter may import. */
 
+import type { KeyObject } from 'node:crypto';
+
 /** A JSON object as a registry's canonical record; its shape is the dataset's schema in `schemas/datasets/`. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [member: string]: JsonValue };
 export type JsonObject = { [member: string]: JsonValue };
@@ -52,7 +54,8 @@ export class SourceError extends Error {
  * A registry, spoken to in its own dialect.
  *
  * An adapter MUST stop and reject when `signal` aborts, MUST reject only with `SourceError` or the signal's reason, and MUST
- * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` wraps it with what it needs.
+ * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` wraps it with what it needs. It may keep the token that
+ * the registry admits it by, and put a question once more with a new one where the registry no longer takes the old.
  */
 export interface Adapter {
   /** The datasets it answers and the key of each. Never empty, constant for its life. */
@@ -68,16 +71,45 @@ export interface AdapterSettings {
   readonly address: URL;
   /** The secret that the registry knows the gateway by, already read from where the file refers to. */
   readonly credential: string | undefined;
+  /** Whom its connections trust and what they show; absent, the system's CAs where the address is of a connection by TLS. */
+  readonly tls?: TlsSettings;
+  /** Where a token is had, for a registry that wants one. */
+  readonly oauth?: OauthSettings;
   /** The `datasets` member of the source's file, for adapters that are described there rather than coded. */
   readonly datasets: Readonly<Record<string, JsonObject>>;
   /** Milliseconds after which the gateway gives a look-up up, for an adapter that can tell the registry so. It never counts them itself. */
-  readonly timeoutMs?: number | undefined;
-  /** How a connection is protected whose address does not say so; without it, by TLS and the machine's own list of authorities. */
-  readonly tls?: Tls | undefined;
+  readonly timeoutMs?: number;
 }
 
-/** Either nothing protects the connection, or the server proves its name to one of the authorities (PEM). */
-export type Tls = 'none' | { readonly ca?: string | undefined };
+/** PEM texts, already read. A certificate never comes without its key. */
+export interface TlsSettings {
+  /** The only CAs that are trusted; absent, the system's. */
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  /** The name that the server's certificate must bear, where it is not the address's. */
+  readonly serverName?: string;
+}
+
+/** OAuth 2 client credentials (RFC 6749, section 4.4). */
+export interface OauthSettings {
+  readonly token: URL;
+  readonly clientId: string;
+  readonly scope?: string;
+  readonly tls?: TlsSettings;
+  readonly proof: ClientProof;
+}
+
+/** How the token endpoint knows the gateway; `private_key_jwt` is RFC 7523's. */
+export type ClientProof =
+  | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: string }
+  | {
+      readonly method: 'private_key_jwt';
+      readonly key: KeyObject;
+      readonly algorithm: string;
+      readonly keyId?: string;
+      readonly audience: string;
+    };
 
 /** How an adapter is made; `adapters/index.ts` maps the names that source files use to these. */
 export type AdapterFactory = (settings: AdapterSettings) => Adapter;

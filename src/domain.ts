@@ -39,10 +39,28 @@ export interface Source {
   readonly adapter: string;
   readonly address: string;
   readonly credential?: string;
-  /** Of a database: nothing protects the connection, or where the certificates of the authorities stand. */
-  readonly tls?: 'none' | { readonly ca?: string };
+  readonly tls?: SourceTls;
+  readonly oauth?: SourceOauth;
   readonly timeoutMs: number;
   readonly datasets: Readonly<Record<string, SourceDataset>>;
+}
+/** References to files of PEM text, and the name that the server's certificate must bear. */
+export interface SourceTls {
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly serverName?: string;
+}
+/** The token endpoint that a source's token comes from, and a reference to what proves the gateway to it. */
+export interface SourceOauth {
+  readonly token: string;
+  readonly clientId: string;
+  readonly method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+  readonly credential: string;
+  readonly keyId?: string;
+  readonly audience?: string;
+  readonly scope?: string;
+  readonly tls?: SourceTls;
 }
 export interface SourceDataset {
   readonly maxAgeSeconds: number;

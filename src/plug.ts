@@ -1,9 +1,10 @@
 /** Plugs in the registries: each source with its adapter, its address and its secret, from where its file refers to. */
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Adapter, AdapterFactory, JsonObject, Tls } from './adapter.ts';
+import type { Adapter, AdapterFactory, AdapterSettings, JsonObject } from './adapter.ts';
+import { connectionFaults } from './catalogue/connections.ts';
 import { ConfigurationError, type Fault } from './catalogue/faults.ts';
 import type { Source } from './domain.ts';
+import { type Reading, readOauth, readTls } from './secured.ts';
 
 /** Where the sandbox's registries listen and the secrets they know the gateway by; absent in production. */
 export interface SandboxRegistries {
@@ -31,45 +32,52 @@ export function plugSources(
   const faults: Fault[] = [];
   const plugged = new Map<string, Plugged>();
   for (const source of sources.values()) {
-    const fault = (member: string, message: string): void => {
-      faults.push({ file: `sources/${source.id}.yaml`, pointer: `/${member}`, rule: 'missing-secret', message });
-    };
-    const address = addressOf(source.address, references);
-    const credential = source.credential === undefined ? undefined : secretOf(source.credential, references);
-    if (address === undefined) fault('address', `${source.address} leads to no URL`);
-    if (source.credential !== undefined && credential === undefined) fault('credential', `${source.credential} leads nowhere`);
-    const tls = tlsOf(source, references);
-    if (tls === undefined) fault('tls/ca', 'leads to no certificate');
+    const found = faults.length;
+    const settings = settingsOf(source, references, (pointer, rule, message) => {
+      faults.push({ file: `sources/${source.id}.yaml`, pointer, rule, message });
+    });
     const create = adapters[source.adapter];
-    if (address === undefined || tls === undefined || create === undefined) continue;
-    const { timeoutMs } = source;
+    if (settings === undefined || create === undefined || faults.length > found) continue;
     try {
-      const adapter = create({ address, credential, tls, timeoutMs, datasets: source.datasets as unknown as Record<string, JsonObject> });
-      plugged.set(source.id, { source, adapter });
+      plugged.set(source.id, { source, adapter: create(settings) });
     } catch (error) {
-      // The file itself is without fault by now: it is what the reference leads to.
-      fault('address', `the adapter ${source.adapter} cannot use it: ${(error as Error).message}`);
+      // The file by itself is without fault by now: it is what the address turned out to be.
+      const message = `${source.address} is of no use to the adapter ${source.adapter}: ${(error as Error).message}`;
+      faults.push({ file: `sources/${source.id}.yaml`, pointer: '/address', rule: 'connection', message });
     }
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
   return plugged;
 }
 
+function settingsOf(
+  source: Source,
+  references: References,
+  report: (pointer: string, rule: Fault['rule'], message: string) => void,
+): AdapterSettings | undefined {
+  const reading: Reading = {
+    read: (reference) => secretOf(reference, references),
+    missing: (at, reference) => report(at, 'missing-secret', `${reference} leads nowhere`),
+    fault: (at, message) => report(at, 'connection', message),
+  };
+  const address = addressOf(source.address, references);
+  if (address === undefined) report('/address', 'missing-secret', `${source.address} leads to no URL`);
+  const credential = source.credential === undefined ? undefined : reading.read(source.credential);
+  if (source.credential !== undefined && credential === undefined) reading.missing('/credential', source.credential);
+  const tls = source.tls && readTls(source.tls, '/tls', reading);
+  const token = source.oauth && addressOf(source.oauth.token, references);
+  const oauth = source.oauth && readOauth(source.oauth, token, reading);
+  for (const { pointer, message } of connectionFaults(source, address, token)) reading.fault(pointer, message);
+  if (address === undefined) return undefined;
+  const datasets = source.datasets as unknown as Record<string, JsonObject>;
+  const { timeoutMs } = source;
+  return { address, credential, datasets, timeoutMs, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
+}
+
 function addressOf(reference: string, references: References): URL | undefined {
   if (reference.startsWith('sandbox:')) return own(references.sandbox?.addresses, reference.slice('sandbox:'.length));
   const text = /^(env|file):/.test(reference) ? secretOf(reference, references) : reference;
   return text !== undefined && URL.canParse(text) && /^(?:https?|postgres|mysql):/.test(text) ? new URL(text) : undefined;
-}
-
-/** Undefined where the certificates are not there, or are none: a connection that should be protected is not made without them. */
-function tlsOf({ tls = {} }: Source, references: References): Tls | undefined {
-  if (tls === 'none' || tls.ca === undefined) return tls;
-  const ca = secretOf(tls.ca, references);
-  try {
-    return ca === undefined || new X509Certificate(ca).raw.length === 0 ? undefined : { ca };
-  } catch {
-    return undefined;
-  }
 }
 
 function secretOf(reference: string, { sandbox, secret }: References): string | undefined {

@@ -39,6 +39,7 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/keys.ts': ['src/commands/', 'src/app.ts', 'src/logbook.ts', 'src/citizen-keys.ts'],
   'src/pseudonyms.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/plug.ts': ['src/app.ts'],
+  'src/secured.ts': ['src/plug.ts'],
   'src/tokens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/citizens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/citizen-keys.ts': ['src/app.ts', 'src/commands/'],

@@ -13,6 +13,7 @@ export type Rule =
   | 'ambiguous-source'
   | 'cycle'
   | 'adapter'
+  | 'connection'
   | 'wrong-provision'
   | 'validity'
   | 'private-key'

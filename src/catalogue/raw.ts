@@ -99,7 +99,7 @@ export interface RawSource extends Source {
     Record<
       string,
       SourceDataset & {
-        readonly request?: { readonly key: KeyKind };
+        readonly request?: { readonly key: KeyKind; readonly headers?: object };
         readonly answer?: object;
         readonly codes?: object;
         readonly map?: MemberMap;

@@ -164,7 +164,7 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
     case 'false schema':
       return {
         pointer: error.instancePath,
-        message: 'is not for this adapter: datasets are described for json-http, postgres and mysql, tls is for the latter two',
+        message: 'is not for this adapter: what its datasets are is described for json-http, postgres and mysql alone',
       };
     case 'pattern':
       return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };

@@ -1,6 +1,7 @@
 /** Compiles sources: the adapter that each names, and the datasets that it holds. */
-import type { JsonObject, Tls } from '../adapter.ts';
+import type { JsonObject } from '../adapter.ts';
 import { type Source, splitPointer } from '../domain.ts';
+import { checkConnection } from './connections.ts';
 import type { ConfigFile } from './files.ts';
 import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
 import type { MemberMap, RawSource } from './raw.ts';
@@ -14,7 +15,7 @@ export interface AdapterFacts {
   /** What is wrong with such a description, with pointers into `datasets`. */
   faultsOf?(datasets: Readonly<Record<string, JsonObject>>): readonly { readonly pointer: string; readonly message: string }[];
   /** What is wrong with an address, without telling it; absent where it is one of HTTP. */
-  addressFault?(address: URL, tls: Tls | undefined): string | undefined;
+  addressFault?(address: URL): string | undefined;
 }
 
 /** Whether sandbox sources are allowed, and the adapters there are. */
@@ -50,22 +51,10 @@ export function compileSources(
     for (const { pointer, message } of adapter?.faultsOf?.(raw.datasets as unknown as Record<string, JsonObject>) ?? []) {
       file.fault(`/datasets${pointer}`, 'adapter', message);
     }
-    const addressFault = addressFaultOf(raw, adapter);
-    if (addressFault !== undefined) file.fault('/address', 'adapter', addressFault);
-    if (!options.sandbox && raw.address.startsWith('sandbox:'))
-      file.fault('/address', 'sandbox-in-production', 'a registry of the sandbox');
-    if (!options.sandbox && raw.credential?.startsWith('sandbox:'))
-      file.fault('/credential', 'sandbox-in-production', 'a secret of the sandbox');
+    checkConnection(file, raw, adapter, options);
     sources.set(raw.id, raw);
   }
   return sources;
-}
-
-/** An address that stands elsewhere is looked at when it is read. */
-function addressFaultOf({ address, tls }: RawSource, adapter: AdapterFacts | undefined): string | undefined {
-  if (/^(?:env|file|sandbox):/.test(address) || adapter === undefined) return undefined;
-  if (adapter.addressFault !== undefined) return URL.canParse(address) ? adapter.addressFault(new URL(address), tls) : 'is not a URL';
-  return /^https?:/.test(address) ? undefined : 'must begin with https:// or http://';
 }
 
 /** A described source fills members that its dataset has, and all that the dataset demands: a misspelt one would be silent for ever. */

@@ -1,0 +1,107 @@
+/** One address over HTTP, whatever is spoken there: a pool of connections, bounded answers, and failures named by the contract. */
+
+import { type Dispatcher, errors, Pool } from 'undici';
+import { SourceError, type SourceFailure, type TlsSettings } from '../src/adapter.ts';
+import { retryAfter } from './reading.ts';
+import { secureConnector, unreachable } from './tls.ts';
+
+export interface WireCall {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** Statuses besides 200 that may be answers: they are where they come in the expected form. */
+  readonly statuses: readonly number[];
+  /** What the content type of an answer must look like, and what such content is called. */
+  readonly form: { readonly type: RegExp; readonly name: string };
+}
+
+export interface WireReply {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+  readonly type: string;
+  /** Seconds, where the answer says after how many to come back. */
+  readonly retryAfter: number | undefined;
+}
+
+/** Rejects with `SourceError` or the signal's reason, and with nothing else. */
+export type Exchange = (call: WireCall, signal: AbortSignal) => Promise<WireReply>;
+
+export interface Wire {
+  readonly exchange: Exchange;
+  close(): Promise<void>;
+}
+
+/** A status that is no answer. */
+export class StatusFailure extends SourceError {
+  readonly status: number;
+
+  constructor(status: number, wait: number | undefined) {
+    const reason: SourceFailure = status === 401 || status === 403 ? 'refused' : status === 408 || status === 504 ? 'timeout' : 'error';
+    super(reason, `the registry answered with status ${status}`, wait);
+    this.status = status;
+  }
+}
+
+export function openWire(
+  address: URL,
+  tls: TlsSettings | undefined,
+  limits: { readonly bytes: number; readonly connections: number },
+): Wire {
+  const pool = new Pool(address.origin, {
+    connections: limits.connections,
+    // No time limit here: the caller's signal is the only clock.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: limits.bytes,
+    allowH2: false,
+    ...(address.protocol === 'https:' ? { connect: secureConnector(address, tls) } : {}),
+  });
+
+  const exchange: Exchange = async ({ method, path, headers, body, statuses, form }, signal) => {
+    signal.throwIfAborted();
+    try {
+      // Never followed: an answer must not choose where the gateway connects.
+      const response = await pool.request({ method, path, headers, body, signal });
+      return await replyOf(response, statuses, form, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw error instanceof SourceError ? error : failureOf(error, limits.bytes);
+    }
+  };
+  return { exchange, close: () => pool.destroy() };
+}
+
+async function replyOf(
+  { statusCode: status, headers, body }: Dispatcher.ResponseData,
+  statuses: WireCall['statuses'],
+  form: WireCall['form'],
+  signal: AbortSignal,
+): Promise<WireReply> {
+  const type = String(headers['content-type'] ?? '');
+  const wait = retryAfter(headers['retry-after']);
+  const fits = form.type.test(type);
+  if (status !== 200 && !(fits && statuses.includes(status))) {
+    discard(body, signal);
+    throw new StatusFailure(status, wait);
+  }
+  if (!fits) {
+    discard(body, signal);
+    throw new SourceError('malformed', `the answer is not ${form.name} by its content type`);
+  }
+  return { status, bytes: await body.bytes(), type, retryAfter: wait };
+}
+
+/** What comes with an error may be long, slow or personal: a little is thrown away to keep the connection, more ends it. */
+function discard(body: Dispatcher.ResponseData['body'], signal: AbortSignal): void {
+  body.dump({ limit: 16_384, signal }).catch(() => undefined);
+}
+
+function failureOf(error: unknown, limit: number): SourceError {
+  if (error instanceof errors.ResponseExceededMaxSizeError) return new SourceError('malformed', `the answer is longer than ${limit} bytes`);
+  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
+    return new SourceError('malformed', 'the answer is not valid HTTP');
+  }
+  if (error instanceof errors.InvalidArgumentError) return new SourceError('error', 'the question cannot be put into a request');
+  return unreachable(error);
+}
