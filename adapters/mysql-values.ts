@@ -1,8 +1,10 @@
 /** Values of the types of MySQL and MariaDB as JSON. */
 
-import { type FieldPacket, Types } from 'mysql2';
+import mysql, { type FieldPacket } from 'mysql2';
 import type { JsonValue } from '../src/adapter.ts';
 import { decimal, decoded, double, json, unfit } from './columns.ts';
+
+const { Types } = mysql;
 
 /** A value as the driver gives it: numbers of up to 32 bits as such, larger ones and times as text. NULL is as good as absent. */
 export function jsonOf(given: unknown, field: FieldPacket | undefined, name: string): JsonValue {

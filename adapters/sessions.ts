@@ -37,7 +37,7 @@ const MOST = 8;
 const IDLE_MS = 30_000;
 
 /** Not the drivers' own pools: who waits for a connection there cannot leave, and who leaves does not end what the server is doing. */
-export function sessions(open: () => Session): Sessions {
+export function sessions(open: () => Session, idleMs = IDLE_MS): Sessions {
   const idle: { session: Session; expiry: NodeJS.Timeout }[] = [];
   const used = new Set<Session>();
   const waiting = new Set<() => void>();
@@ -79,7 +79,7 @@ export function sessions(open: () => Session): Sessions {
       );
       session.leave();
     };
-    idle.push({ session, expiry: setTimeout(leave, IDLE_MS).unref() });
+    idle.push({ session, expiry: setTimeout(leave, idleMs).unref() });
   };
 
   const ask: Sessions['ask'] = async (question, signal) => {

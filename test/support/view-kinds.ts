@@ -1,0 +1,125 @@
+/** The two kinds of database that views are looked up in, as a test sees them: what the server is doing, and who may read. */
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import mysql from 'mysql2';
+import pg from 'pg';
+import type { Issued } from './certificates.ts';
+import { findMariadb, tell } from './mariadb.ts';
+import { command, findPostgres } from './postgres.ts';
+import { SQL, type Sql } from './registers.ts';
+
+export const READER = 'oncegate_reader';
+export const PASSWORD = 'a secret: of the reader’s @';
+
+export interface Kind {
+  readonly adapter: 'postgres' | 'mysql';
+  readonly sql: Sql;
+  /** As the reader reaches it, with nothing that protects the connection. */
+  readonly address: URL;
+  /** As one who may do everything, on a connection of its own. */
+  run(...statements: string[]): Promise<Record<string, unknown>[]>;
+  /** What the server does for the reader just now. */
+  busy(): Promise<number>;
+  /** How many connections the reader has. */
+  connected(): Promise<number>;
+  /** Ends the reader's connections from the server's side. */
+  kill(): Promise<void>;
+  /** Lets the reader read those views, and nothing else. */
+  admit(views: readonly string[]): Promise<void>;
+  /** Locks tables until what it gives is called. */
+  lock(tables: readonly string[]): Promise<() => Promise<void>>;
+  /** Undefined where the server is not the test's own. */
+  readonly server: { restart(): Promise<void>; crash(): Promise<void>; start(): Promise<void>; show(issued: Issued): Promise<void> } | undefined;
+  stop(): Promise<void>;
+}
+
+const count = (rows: Record<string, unknown>[]): number => Number(rows[0]?.n);
+
+export function readersAddress(admin: string): URL {
+  const address = new URL(`${admin}?sslmode=disable`);
+  address.username = READER;
+  address.password = '';
+  return address;
+}
+
+export async function postgresKind(): Promise<Kind | string> {
+  const found = await findPostgres();
+  if (typeof found === 'string') return found;
+  const admin = await found.fresh();
+  const run: Kind['run'] = (...statements) => command(admin, statements.join(';\n'));
+  const said = async (setting: string): Promise<string> => String((await run(`SHOW ${setting}`))[0]?.[setting]);
+  await run(`DROP ROLE IF EXISTS ${READER}`, `CREATE ROLE ${READER} LOGIN PASSWORD '${PASSWORD}'`);
+  if (found.server !== undefined) {
+    const file = await said('hba_file');
+    writeFileSync(file, `host all ${READER} all scram-sha-256\n${readFileSync(file, 'utf8')}`);
+    await run('SELECT pg_reload_conf()');
+  }
+  const give = (path: string, text: string, like: string): void => {
+    writeFileSync(path, text, { mode: 0o600 });
+    const { uid, gid } = statSync(like);
+    if (process.getuid?.() === 0) chownSync(path, uid, gid);
+  };
+  const readers = `FROM pg_stat_activity WHERE usename = '${READER}'`;
+  return {
+    adapter: 'postgres',
+    sql: SQL.postgres,
+    address: readersAddress(admin),
+    run,
+    busy: async () => count(await run(`SELECT count(*) AS n ${readers} AND state = 'active'`)),
+    connected: async () => count(await run(`SELECT count(*) AS n ${readers}`)),
+    kill: async () => void (await run(`SELECT pg_terminate_backend(pid) ${readers}`)),
+    admit: async (views) => void (await run(`GRANT SELECT ON ${views.join(', ')} TO ${READER}`)),
+    async lock(tables) {
+      const client = new pg.Client(admin);
+      await client.connect();
+      await client.query(`BEGIN; LOCK TABLE ${tables.join(', ')}`);
+      return () => client.end();
+    },
+    server: found.server && {
+      restart: () => (found.server as NonNullable<typeof found.server>).restart(),
+      crash: found.server.crash,
+      start: found.server.start,
+      async show({ certificate, key }) {
+        const directory = dirname(await said('hba_file'));
+        give(join(directory, 'server.crt'), certificate, directory);
+        give(join(directory, 'server.key'), key, directory);
+        await run('SELECT 1');
+        await command(admin, 'ALTER SYSTEM SET ssl = on');
+        await run('SELECT pg_reload_conf()');
+      },
+    },
+    async stop() {
+      await run(`DROP OWNED BY ${READER}`, `DROP ROLE ${READER}`);
+      await found.stop();
+    },
+  };
+}
+
+export async function mysqlKind(issued: Issued | undefined): Promise<Kind | string> {
+  const found = await findMariadb(issued);
+  if (typeof found === 'string') return found;
+  const admin = await found.fresh();
+  const run: Kind['run'] = (...statements) => tell(admin, statements.join(';\n'));
+  await run(`CREATE OR REPLACE USER '${READER}'@'%' IDENTIFIED BY '${PASSWORD}'`);
+  const readers = `FROM information_schema.processlist WHERE user = '${READER}'`;
+  return {
+    adapter: 'mysql',
+    sql: SQL.mysql,
+    address: readersAddress(admin),
+    run,
+    busy: async () => count(await run(`SELECT count(*) AS n ${readers} AND command <> 'Sleep'`)),
+    connected: async () => count(await run(`SELECT count(*) AS n ${readers}`)),
+    kill: async () => void (await run(`KILL USER '${READER}'`)),
+    admit: async (views) => void (await run(...views.map((view) => `GRANT SELECT ON ${view} TO '${READER}'@'%'`))),
+    async lock(tables) {
+      const connection = mysql.createConnection(admin).promise();
+      await connection.query(`LOCK TABLES ${tables.map((table) => `${table} WRITE`).join(', ')}`);
+      return () => connection.end();
+    },
+    server: found.server,
+    async stop() {
+      await run(`DROP USER '${READER}'@'%'`);
+      await found.stop();
+    },
+  };
+}
