@@ -1,6 +1,6 @@
 /** The names by which files in `config/sources/` call the adapters. A new adapter is one file and one line here. */
 
-import type { AdapterFactory, JsonObject } from '../src/adapter.ts';
+import type { AdapterFactory, JsonObject, TlsSettings } from '../src/adapter.ts';
 import { civilRegistry } from './civil-registry.ts';
 import { type DescriptionFault, faultsOf } from './description.ts';
 import { jsonHttp } from './json-http.ts';
@@ -20,7 +20,7 @@ interface Known {
   /** The faults of such a file. */
   readonly faultsOf?: (datasets: Readonly<Record<string, JsonObject>>) => readonly DescriptionFault[];
   /** For one that does not speak HTTP: what is wrong with an address, without telling it. */
-  readonly addressFault?: (address: URL) => string | undefined;
+  readonly addressFault?: (address: URL, tls: Pick<TlsSettings, 'serverName'> | undefined) => string | undefined;
 }
 
 const KNOWN: Readonly<Record<string, Known>> = {

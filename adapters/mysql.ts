@@ -1,5 +1,6 @@
 /** Views in MySQL and MariaDB: read-only sessions, prepared statements alone, and failures named by the contract. */
 
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import mysql, { type RowDataPacket } from 'mysql2';
 import { type AdapterSettings, SourceError } from '../src/adapter.ts';
@@ -10,9 +11,17 @@ import { addressFaultOf, placeOf } from './place.ts';
 import type { Session } from './sessions.ts';
 import { MOST_BYTES, WatchedSocket } from './socket.ts';
 import { securedBy, unreachable } from './tls.ts';
-import { viewIn } from './view.ts';
+import { type Database, viewIn } from './view.ts';
 
-export const mysqlAddressFault = addressFaultOf('mysql');
+const formFault = addressFaultOf('mysql');
+
+export const mysqlAddressFault: Database['addressFault'] = (address, tls) => {
+  const fault = formFault(address);
+  if (fault !== undefined || tls?.serverName !== undefined) return fault;
+  const { host, secure } = placeOf(address, 0);
+  // The driver leaves the name out then, and Node would take a certificate for `localhost`.
+  return secure && isIP(host) !== 0 ? 'must name the server, or tls.serverName must: a certificate is compared with a name' : undefined;
+};
 
 export const mysqlViews = viewIn({
   quote: '`',
@@ -46,7 +55,7 @@ function open({ address, credential, timeoutMs, tls = {} }: AdapterSettings): Se
   connection.on('error', () => {});
   const asked = connection.promise();
   const failed = (error: unknown): never => {
-    throw line.fault ?? failureOf(error);
+    throw line.fault ?? failureOf(line.broken ?? error);
   };
   const prepare = async (): Promise<void> => {
     await asked.connect();

@@ -16,6 +16,8 @@ export class WatchedSocket {
   readonly socket = new Socket();
   /** What was wrong with that which came; the driver itself only sees a connection that is lost. */
   fault: SourceError | undefined;
+  /** What the connection broke of, before a driver gives it a code of its own. */
+  broken: Error | undefined;
   readonly #now: () => Duplex | undefined;
   readonly #watched = new WeakSet<Duplex>();
   #came = 0;
@@ -60,6 +62,7 @@ export class WatchedSocket {
     this.#watched.add(stream);
     const emit: Emit = stream.emit.bind(stream);
     const watched: Emit = (event, ...rest) => {
+      if (event === 'error') this.#remember(rest[0]);
       if (event === 'end' || event === 'close' || event === 'error') this.#over = true;
       if (event === 'data' && !this.#hasRoomFor(rest[0])) return true;
       try {
@@ -73,6 +76,11 @@ export class WatchedSocket {
       }
     };
     stream.emit = watched as Duplex['emit'];
+  }
+
+  #remember(error: unknown): void {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    this.broken ??= Object.assign(new Error('the connection broke'), { code });
   }
 
   #hasRoomFor(bytes: unknown): boolean {

@@ -1,6 +1,6 @@
 /** A registry that is a view in a database, as its file in `config/sources/` describes it: no code, and no SQL, for an ordinary source. */
 
-import { type Adapter, type AdapterFactory, type AdapterSettings, type KeyKind, SourceError } from '../src/adapter.ts';
+import { type Adapter, type AdapterFactory, type AdapterSettings, type KeyKind, SourceError, type TlsSettings } from '../src/adapter.ts';
 import { type Question, type Session, sessions } from './sessions.ts';
 import { type ViewDescription, viewFaultsOf } from './view-description.ts';
 import { type Reading, readingOf } from './view-rows.ts';
@@ -11,7 +11,7 @@ export interface Database {
   readonly quote: string;
   readonly placeholder: string;
   /** What is wrong with an address, without telling it. */
-  addressFault(address: URL): string | undefined;
+  addressFault(address: URL, tls: Pick<TlsSettings, 'serverName'> | undefined): string | undefined;
   /** How to open a session with the server of these settings. */
   connect(settings: AdapterSettings): () => Session;
 }
@@ -21,7 +21,7 @@ export const viewIn =
   (database: Database): AdapterFactory =>
   (settings): Adapter => {
     const faults = viewFaultsOf(settings.datasets).map(({ pointer, message }) => `${pointer} ${message}`);
-    const addressFault = database.addressFault(settings.address);
+    const addressFault = database.addressFault(settings.address, settings.tls);
     if (addressFault !== undefined) faults.push(addressFault);
     if (faults.length > 0) throw new Error(faults.join('\n'));
 

@@ -2,11 +2,12 @@
 import type { Source } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import type { RawSource } from './raw.ts';
+import type { AdapterFacts } from './sources.ts';
 
 export function checkConnection(
   file: ConfigFile,
   source: RawSource,
-  adapter: { addressFault?(address: URL): string | undefined } | undefined,
+  adapter: AdapterFacts | undefined,
   { sandbox }: { readonly sandbox: boolean },
 ): void {
   const { address, credential, oauth } = source;
@@ -19,7 +20,7 @@ export function checkConnection(
     file.fault(pointer, 'connection', message);
   }
   const url = literal(address);
-  const fault = url && (adapter?.addressFault ?? httpFault)(url);
+  const fault = url && (adapter?.addressFault ?? httpFault)(url, source.tls);
   if (adapter !== undefined && fault !== undefined) file.fault('/address', 'connection', fault);
   if (source.tls !== undefined && address.startsWith('sandbox:')) file.fault('/tls', 'connection', NOTHING_TO_SECURE);
   if (oauth === undefined) return;

@@ -15,7 +15,7 @@ export interface AdapterFacts {
   /** What is wrong with such a description, with pointers into `datasets`. */
   faultsOf?(datasets: Readonly<Record<string, JsonObject>>): readonly { readonly pointer: string; readonly message: string }[];
   /** What is wrong with an address, without telling it; absent where it is one of HTTP. */
-  addressFault?(address: URL): string | undefined;
+  addressFault?(address: URL, tls: { readonly serverName?: string } | undefined): string | undefined;
 }
 
 /** Whether sandbox sources are allowed, and the adapters there are. */

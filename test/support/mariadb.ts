@@ -27,18 +27,24 @@ export interface OwnMariadb {
   show(issued: Issued): Promise<void>;
 }
 
+/** What the server proves itself by, and the CA of those who must prove themselves to it. */
+export interface Proof {
+  readonly issued: Issued;
+  readonly ca: string;
+}
+
 /** The reason where there is none. With `CI` set that is an error: a suite that skips there tests nothing. */
-export async function findMariadb(issued?: Issued): Promise<TestMariadb | string> {
+export async function findMariadb(proof?: Proof): Promise<TestMariadb | string> {
   const { MYSQL_URL, CI } = process.env;
   if (MYSQL_URL) return databasesOf(MYSQL_URL);
   if (['mariadbd', 'mariadb-install-db'].every((program) => spawnSync(program, ['--version']).error === undefined))
-    return startServer(issued);
+    return startServer(proof);
   const reason = 'mysql: no MariaDB server on this machine and no MYSQL_URL';
   if (CI) throw new Error(reason);
   return reason;
 }
 
-async function startServer(issued: Issued | undefined): Promise<TestMariadb> {
+async function startServer(proof: Proof | undefined): Promise<TestMariadb> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-mariadb-'));
   const who = whoRuns('mysql');
   const give = (name: string, text: string): void => {
@@ -54,12 +60,15 @@ async function startServer(issued: Issued | undefined): Promise<TestMariadb> {
     give('certificate.pem', certificate);
     give('key.pem', key);
   };
-  if (issued !== undefined) show(issued);
+  if (proof !== undefined) {
+    show(proof.issued);
+    give('ca.pem', proof.ca);
+  }
   const port = await freePort();
-  const proof = issued === undefined ? [] : [`--ssl-cert=${directory}/certificate.pem`, `--ssl-key=${directory}/key.pem`];
+  const proofs = [`--ssl-cert=${directory}/certificate.pem`, `--ssl-key=${directory}/key.pem`, `--ssl-ca=${directory}/ca.pem`];
   const flags = [
     ...common,
-    ...proof,
+    ...(proof === undefined ? [] : proofs),
     `--port=${port}`,
     `--socket=${directory}/socket`,
     '--bind-address=127.0.0.1',
@@ -127,6 +136,8 @@ export async function tell(url: string, sql: string): Promise<Record<string, unk
   const connection = await mysql.createConnection({ uri: url, multipleStatements: true });
   connection.on('error', () => {});
   try {
+    // As the database's own client does; what a view computes has the collation of the connection that made it.
+    await connection.query('SET NAMES utf8mb4');
     const [rows] = await connection.query<mysql.RowDataPacket[]>(sql);
     return rows;
   } finally {

@@ -124,11 +124,20 @@ export const REGISTERS: Readonly<Record<string, Register>> = {
 
 /** The tables and views, for whoever may make them. */
 export function makeRegisters(world: World, sql: Sql): string[] {
-  return [sql.utc, ...tables(sql), ...contents(world), ...views(sql), ...Object.values(REGISTERS).flatMap((register) => oddViews(register, sql))];
+  return [
+    sql.utc,
+    ...tables(sql),
+    ...contents(world),
+    ...views(sql),
+    ...Object.values(REGISTERS).flatMap((register) => oddViews(register, sql)),
+  ];
 }
 
 /** All that the reader may see, which is not all that there is. */
-export const VIEWS = Object.values(REGISTERS).flatMap(({ view }) => [view, ...['lying', 'slow', 'failing', 'flooding'].map((odd) => `${odd}_${view}`)]);
+export const VIEWS = Object.values(REGISTERS).flatMap(({ view }) => [
+  view,
+  ...['lying', 'slow', 'failing', 'flooding'].map((odd) => `${odd}_${view}`),
+]);
 
 /** What a look-up waits for where it is locked. */
 export const TABLES = ['citizens', 'notices', 'certificates', 'holders', 'land_uses'];
@@ -155,7 +164,14 @@ function contents(world: World): string[] {
   const nameOf = (id: string): string => world.person(id).name;
   return [
     insert('citizens', [
-      ...[...world.people.values()].map(({ id, name, born, sex, populationAsOf }) => [id, name, born, sex === 'male' ? 1 : 2, null, populationAsOf]),
+      ...[...world.people.values()].map(({ id, name, born, sex, populationAsOf }) => [
+        id,
+        name,
+        born,
+        sex === 'male' ? 1 : 2,
+        null,
+        populationAsOf,
+      ]),
       ...[...world.cancelled.keys()].map((id) => [id, null, null, null, 'x', null]),
     ]),
     insert(
@@ -174,7 +190,12 @@ function contents(world: World): string[] {
     insert(
       'holders',
       certificates.flatMap(({ serial, holders }) =>
-        holders.map((holder, place) => [serial, place, 'id' in holder ? holder.id : null, 'id' in holder ? nameOf(holder.id) : holder.name]),
+        holders.map((holder, place) => [
+          serial,
+          place,
+          'id' in holder ? holder.id : null,
+          'id' in holder ? nameOf(holder.id) : holder.name,
+        ]),
       ),
     ),
     insert(

@@ -1,10 +1,11 @@
 /** The two kinds of database that views are looked up in, as a test sees them: what the server is doing, and who may read. */
 import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
 import mysql from 'mysql2';
 import pg from 'pg';
 import type { Issued } from './certificates.ts';
-import { findMariadb, tell } from './mariadb.ts';
+import { findMariadb, type Proof, tell } from './mariadb.ts';
 import { command, findPostgres } from './postgres.ts';
 import { SQL, type Sql } from './registers.ts';
 
@@ -29,8 +30,18 @@ export interface Kind {
   /** Locks tables until what it gives is called. */
   lock(tables: readonly string[]): Promise<() => Promise<void>>;
   /** Undefined where the server is not the test's own. */
-  readonly server: { restart(): Promise<void>; crash(): Promise<void>; start(): Promise<void>; show(issued: Issued): Promise<void> } | undefined;
+  readonly server: OwnKind | undefined;
   stop(): Promise<void>;
+}
+
+export interface OwnKind {
+  restart(): Promise<void>;
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  /** From now on the server proves itself by this. */
+  show(issued: Issued): Promise<void>;
+  /** From now on the reader must prove itself too. */
+  demand(ca: string): Promise<void>;
 }
 
 const count = (rows: Record<string, unknown>[]): number => Number(rows[0]?.n);
@@ -49,16 +60,25 @@ export async function postgresKind(): Promise<Kind | string> {
   const run: Kind['run'] = (...statements) => command(admin, statements.join(';\n'));
   const said = async (setting: string): Promise<string> => String((await run(`SHOW ${setting}`))[0]?.[setting]);
   await run(`DROP ROLE IF EXISTS ${READER}`, `CREATE ROLE ${READER} LOGIN PASSWORD '${PASSWORD}'`);
-  if (found.server !== undefined) {
-    const file = await said('hba_file');
-    writeFileSync(file, `host all ${READER} all scram-sha-256\n${readFileSync(file, 'utf8')}`);
+  /** Done when new connections are under what was changed. */
+  const reload = async (): Promise<void> => {
+    const loaded = async () => String((await run('SELECT pg_conf_load_time()::text AS at'))[0]?.at);
+    const before = await loaded();
     await run('SELECT pg_reload_conf()');
-  }
-  const give = (path: string, text: string, like: string): void => {
-    writeFileSync(path, text, { mode: 0o600 });
-    const { uid, gid } = statSync(like);
-    if (process.getuid?.() === 0) chownSync(path, uid, gid);
+    while ((await loaded()) === before) await after(5);
   };
+  const rules = await said('hba_file');
+  const directory = dirname(rules);
+  const give = (name: string, text: string): void => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    const { uid, gid } = statSync(directory);
+    if (process.getuid?.() === 0) chownSync(join(directory, name), uid, gid);
+  };
+  const admitBy = async (way: string): Promise<void> => {
+    writeFileSync(rules, `${way}\n${readFileSync(rules, 'utf8')}`);
+    await reload();
+  };
+  if (found.server !== undefined) await admitBy(`host all ${READER} all scram-sha-256`);
   const readers = `FROM pg_stat_activity WHERE usename = '${READER}'`;
   return {
     adapter: 'postgres',
@@ -76,16 +96,17 @@ export async function postgresKind(): Promise<Kind | string> {
       return () => client.end();
     },
     server: found.server && {
-      restart: () => (found.server as NonNullable<typeof found.server>).restart(),
-      crash: found.server.crash,
-      start: found.server.start,
+      ...found.server,
       async show({ certificate, key }) {
-        const directory = dirname(await said('hba_file'));
-        give(join(directory, 'server.crt'), certificate, directory);
-        give(join(directory, 'server.key'), key, directory);
-        await run('SELECT 1');
-        await command(admin, 'ALTER SYSTEM SET ssl = on');
-        await run('SELECT pg_reload_conf()');
+        give('server.crt', certificate);
+        give('server.key', key);
+        await run('ALTER SYSTEM SET ssl = on');
+        await reload();
+      },
+      async demand(ca) {
+        give('root.crt', ca);
+        await run(`ALTER SYSTEM SET ssl_ca_file = 'root.crt'`);
+        await admitBy(`hostssl all ${READER} all scram-sha-256 clientcert=verify-ca`);
       },
     },
     async stop() {
@@ -95,8 +116,8 @@ export async function postgresKind(): Promise<Kind | string> {
   };
 }
 
-export async function mysqlKind(issued: Issued | undefined): Promise<Kind | string> {
-  const found = await findMariadb(issued);
+export async function mysqlKind(proof: Proof | undefined): Promise<Kind | string> {
+  const found = await findMariadb(proof);
   if (typeof found === 'string') return found;
   const admin = await found.fresh();
   const run: Kind['run'] = (...statements) => tell(admin, statements.join(';\n'));
@@ -116,7 +137,10 @@ export async function mysqlKind(issued: Issued | undefined): Promise<Kind | stri
       await connection.query(`LOCK TABLES ${tables.map((table) => `${table} WRITE`).join(', ')}`);
       return () => connection.end();
     },
-    server: found.server,
+    server: found.server && {
+      ...found.server,
+      demand: async () => void (await run(`ALTER USER '${READER}'@'%' REQUIRE X509`)),
+    },
     async stop() {
       await run(`DROP USER '${READER}'@'%'`);
       await found.stop();
