@@ -108,8 +108,10 @@ function failureOf(error: unknown): SourceError {
   const { errno, code = '' }: NodeJS.ErrnoException = error;
   // Those of the system are below zero.
   if (errno !== undefined && errno > 0) return serverFailure(String(errno), MEANINGS);
-  if (code.startsWith('AUTH_SWITCH')) return new SourceError('refused', 'the server asks for the password in a way that is not taken');
-  if (/^(?:HANDSHAKE_UNKNOWN|PROTOCOL_(?!CONNECTION_LOST))/.test(code))
+  if (/^(?:AUTH_SWITCH|MYSQL_CLEAR_PASSWORD)/.test(code))
+    return new SourceError('refused', 'the server asks for the password in a way that is not taken');
+  // The driver itself catches what it stumbles over in most places.
+  if (error instanceof RangeError || error instanceof TypeError || /^(?:HANDSHAKE_UNKNOWN|PROTOCOL_(?!CONNECTION_LOST))/.test(code))
     return new SourceError('malformed', 'the server does not speak the protocol of its kind');
   return unreachable(error);
 }

@@ -19,9 +19,8 @@ export function checkConnection(
   for (const { pointer, message } of connectionFaults(source, literal(address), literal(oauth?.token))) {
     file.fault(pointer, 'connection', message);
   }
-  const url = literal(address);
-  const fault = url && (adapter?.addressFault ?? httpFault)(url, source.tls);
-  if (adapter !== undefined && fault !== undefined) file.fault('/address', 'connection', fault);
+  const fault = adapter && addressFault(source, adapter);
+  if (fault !== undefined) file.fault('/address', 'connection', fault);
   if (source.tls !== undefined && address.startsWith('sandbox:')) file.fault('/tls', 'connection', NOTHING_TO_SECURE);
   if (oauth === undefined) return;
   for (const member of ['keyId', 'audience'] as const) {
@@ -37,6 +36,12 @@ export function checkConnection(
 /** An address that stands elsewhere is looked at when it is read. */
 const literal = (address: string | undefined): URL | undefined =>
   address !== undefined && /^(?:https?|postgres|mysql):/.test(address) && URL.canParse(address) ? new URL(address) : undefined;
+
+function addressFault({ address, tls }: RawSource, adapter: AdapterFacts): string | undefined {
+  if (/^(?:env|file|sandbox):/.test(address)) return undefined;
+  const url = literal(address);
+  return url === undefined ? 'is not a URL' : (adapter.addressFault ?? httpFault)(url, tls);
+}
 
 const httpFault = ({ protocol }: URL): string | undefined =>
   /^https?:$/.test(protocol) ? undefined : 'must begin with https:// or http://';
