@@ -63,9 +63,15 @@ export function faultsOf(datasets: Readonly<Record<string, JsonObject>>): Descri
 
 export type Report = (pointer: string, message: string) => void;
 
-export const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
-const HEADER = /^[a-z0-9-]+$/;
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
+export const HEADER = /^[a-z0-9-]+$/;
 const PLACEHOLDER = /\{[^{}]*\}/g;
+
+/** The same report for a part of what is reported on. */
+export const under =
+  (report: Report, member: string): Report =>
+  (pointer, message) =>
+    report(`/${token(member)}${pointer}`, message);
 
 export const token = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
@@ -103,7 +109,7 @@ function checkRequest(request: JsonObject, report: Report): void {
   if (!used.has('{key}')) report('', 'says nowhere whom it asks about: {key} must stand in the body or a header');
 }
 
-function placeholders(template: JsonValue, allowed: readonly string[], used: Set<string>, report: Report): void {
+export function placeholders(template: JsonValue, allowed: readonly string[], used: Set<string>, report: Report): void {
   if (typeof template === 'string') {
     for (const [found] of template.matchAll(PLACEHOLDER)) {
       used.add(found);

@@ -23,7 +23,8 @@ export function oneFlight<T>(start: (signal: AbortSignal) => Promise<T>): (signa
   };
 }
 
-function orAborted<T>(outcome: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Rejects with the signal's reason when it aborts, whatever becomes of the outcome. */
+export function orAborted<T>(outcome: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(signal.reason);
     signal.addEventListener('abort', leave, { once: true });

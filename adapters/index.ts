@@ -8,6 +8,8 @@ import { land } from './land.ts';
 import { mysqlAddressFault, mysqlViews } from './mysql.ts';
 import { population } from './population.ts';
 import { postgres, postgresAddressFault } from './postgres.ts';
+import { soap } from './soap.ts';
+import { soapFaultsOf } from './soap-check.ts';
 import { viewFaultsOf } from './view-description.ts';
 
 export { type DescriptionFault, faultsOf } from './description.ts';
@@ -30,6 +32,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   'json-http': { make: jsonHttp, datasets: 'described', faultsOf },
   postgres: { make: postgres, datasets: 'described', faultsOf: viewFaultsOf, addressFault: postgresAddressFault },
   mysql: { make: mysqlViews, datasets: 'described', faultsOf: viewFaultsOf, addressFault: mysqlAddressFault },
+  soap: { make: soap, datasets: 'described', faultsOf: soapFaultsOf },
 };
 
 export const adapterFacts: ReadonlyMap<string, Omit<Known, 'make'>> = new Map(Object.entries(KNOWN));

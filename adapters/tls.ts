@@ -1,18 +1,41 @@
-/** TLS to a registry: whom the gateway trusts, what it shows of itself, and what is said where a connection fails. */
+/** How a connection to a registry is made: whom the gateway trusts, what it shows of itself, and what is said where it fails. */
 
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { buildConnector } from 'undici';
 import { SourceError, type TlsSettings } from '../src/adapter.ts';
 
-/** How connections to an https address are made. The name to be proven is fixed here: neither a header nor an answer can change it. */
-export function secureConnector(address: URL, tls: TlsSettings = {}): buildConnector.connector {
+export interface Connector {
+  readonly connect: buildConnector.connector;
+  /** Ends the connections that are still being made. */
+  giveUp(): void;
+}
+
+/** How connections to an address are made. What is to be proven is fixed here: neither a header nor an answer can change it. */
+export function connectorTo(address: URL, tls: TlsSettings | undefined): Connector {
+  const secure = address.protocol === 'https:' ? security(tls) : {};
+  const connect = buildConnector({ allowH2: false, ...secure });
+  const host = address.hostname.replace(/^\[|\]$/g, '');
+  const servername = tls?.serverName ?? (isIP(host) === 0 ? host : '');
+  const making = new Set<Socket>();
+  return {
+    connect: (options, callback) => {
+      const socket = connect({ ...options, servername }, (...outcome) => {
+        making.delete(socket);
+        callback(...outcome);
+      }) as unknown as Socket;
+      making.add(socket);
+    },
+    giveUp: () => {
+      for (const socket of making) socket.destroy(new Error('given up'));
+    },
+  };
+}
+
+function security(tls: TlsSettings = {}) {
   const secureContext = createSecureContext(securedBy(tls));
   // Said although it is the default: NODE_TLS_REJECT_UNAUTHORIZED would change that.
-  const connect = buildConnector({ allowH2: false, secureContext, rejectUnauthorized: true });
-  const host = address.hostname.replace(/^\[|\]$/g, '');
-  const servername = tls.serverName ?? (isIP(host) === 0 ? host : '');
-  return (options, callback) => connect({ ...options, servername }, callback);
+  return { secureContext, rejectUnauthorized: true };
 }
 
 /** Whom to trust and what to show, as Node and the drivers of databases take it. */

@@ -12,6 +12,7 @@ import {
   type Pointer,
   type Report,
   token,
+  under,
   unknownMembers,
 } from './description.ts';
 import type { DateForm } from './reading.ts';
@@ -51,24 +52,19 @@ export function viewFaultsOf(datasets: Readonly<Record<string, JsonObject>>): De
   return faults;
 }
 
-const below =
-  (report: Report, place: string): Report =>
-  (pointer, message) =>
-    report(`${place}${pointer}`, message);
-
 function checkDataset({ request, answer, map, codes }: JsonObject, report: Report): void {
   const lists = isObject(map) ? Object.entries(map).filter(([, rule]) => isObject(rule) && rule.from === ROWS && 'each' in rule) : [];
-  if (isObject(request)) checkRequest(request, lists.length > 0, below(report, '/request'));
+  if (isObject(request)) checkRequest(request, lists.length > 0, under(report, 'request'));
   else report('/request', 'is missing: which view to ask');
-  if (isObject(answer)) checkAnswer(answer, below(report, '/answer'));
+  if (isObject(answer)) checkAnswer(answer, under(report, 'answer'));
   else report('/answer', 'is missing: how to read what is answered');
   if (codes !== undefined) checkCodes(codes, report);
   if (!isObject(map)) {
     report('/map', 'is missing: what goes where');
     return;
   }
-  checkMap(map, isObject(codes) ? codes : {}, below(report, '/map'));
-  checkColumns(map, true, below(report, '/map'));
+  checkMap(map, isObject(codes) ? codes : {}, under(report, 'map'));
+  checkColumns(map, true, under(report, 'map'));
   for (const [target] of lists.slice(1)) {
     report(
       `/map/${token(target)}`,
@@ -92,12 +88,12 @@ function checkRequest(request: JsonObject, listed: boolean, report: Report): voi
 function checkAnswer(answer: JsonObject, report: Report): void {
   const { about, recordedAt, cancelled } = answer;
   unknownMembers(answer, ['about', 'recordedAt', 'cancelled'], report);
-  checkColumn(about, below(report, '/about'));
+  checkColumn(about, under(report, 'about'));
   if (recordedAt !== undefined) {
     if (!isObject(recordedAt)) report('/recordedAt', 'must have from and date');
     else {
-      checkDated(recordedAt, below(report, '/recordedAt'));
-      checkColumn(recordedAt.from, below(report, '/recordedAt/from'));
+      checkDated(recordedAt, under(report, 'recordedAt'));
+      checkColumn(recordedAt.from, under(under(report, 'recordedAt'), 'from'));
     }
   }
   if (cancelled === undefined) return;
@@ -105,8 +101,8 @@ function checkAnswer(answer: JsonObject, report: Report): void {
     report('/cancelled', 'must have at and equals');
     return;
   }
-  unknownMembers(cancelled, ['at', 'equals'], below(report, '/cancelled'));
-  checkColumn(cancelled.at, below(report, '/cancelled/at'));
+  unknownMembers(cancelled, ['at', 'equals'], under(report, 'cancelled'));
+  checkColumn(cancelled.at, under(under(report, 'cancelled'), 'at'));
   const { equals } = cancelled;
   if (equals === undefined || (typeof equals === 'object' && equals !== null))
     report('/cancelled/equals', 'must be a text, a number, true, false or null');
@@ -115,11 +111,11 @@ function checkAnswer(answer: JsonObject, report: Report): void {
 /** That pointers are pointers, `checkMap` has seen to; here each must begin with a column. */
 function checkColumns(map: JsonObject, top: boolean, report: Report): void {
   for (const [target, rule] of Object.entries(map)) {
-    const here = below(report, `/${token(target)}`);
+    const here = under(report, target);
     if (!isObject(rule)) checkColumn(rule, here);
-    else if ('value' in rule) checkColumn(rule.with, below(here, '/with'));
-    else if (rule.from !== ROWS || !isObject(rule.each)) checkColumn(rule.from, below(here, '/from'));
-    else if (top) checkColumns(rule.each, false, below(here, '/each'));
+    else if ('value' in rule) checkColumn(rule.with, under(here, 'with'));
+    else if (rule.from !== ROWS || !isObject(rule.each)) checkColumn(rule.from, under(here, 'from'));
+    else if (top) checkColumns(rule.each, false, under(here, 'each'));
     else here('/from', 'is the rows within a row');
   }
 }

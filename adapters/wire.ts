@@ -2,8 +2,9 @@
 
 import { type Dispatcher, errors, Pool } from 'undici';
 import { SourceError, type SourceFailure, type TlsSettings } from '../src/adapter.ts';
+import { orAborted } from './flight.ts';
 import { retryAfter } from './reading.ts';
-import { secureConnector, unreachable } from './tls.ts';
+import { connectorTo, unreachable } from './tls.ts';
 
 export interface WireCall {
   readonly method: 'GET' | 'POST';
@@ -48,6 +49,7 @@ export function openWire(
   tls: TlsSettings | undefined,
   limits: { readonly bytes: number; readonly connections: number },
 ): Wire {
+  const { connect, giveUp } = connectorTo(address, tls);
   const pool = new Pool(address.origin, {
     connections: limits.connections,
     // No time limit here: the caller's signal is the only clock.
@@ -55,21 +57,31 @@ export function openWire(
     bodyTimeout: 0,
     maxResponseSize: limits.bytes,
     allowH2: false,
-    ...(address.protocol === 'https:' ? { connect: secureConnector(address, tls) } : {}),
+    connect,
   });
 
+  let waiting = 0;
   const exchange: Exchange = async ({ method, path, headers, body, statuses, form }, signal) => {
     signal.throwIfAborted();
+    waiting += 1;
     try {
-      // Never followed: an answer must not choose where the gateway connects.
-      const response = await pool.request({ method, path, headers, body, signal });
+      // Never followed: an answer must not choose where the gateway connects. While a connection is made, the pool hears no signal.
+      const response = await orAborted(pool.request({ method, path, headers, body, signal }), signal);
       return await replyOf(response, statuses, form, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw error instanceof SourceError ? error : failureOf(error, limits.bytes);
+    } finally {
+      waiting -= 1;
+      // The pool would go on connecting for nobody.
+      if (waiting === 0) giveUp();
     }
   };
-  return { exchange, close: () => pool.destroy() };
+  const close = (): Promise<void> => {
+    giveUp();
+    return pool.destroy();
+  };
+  return { exchange, close };
 }
 
 async function replyOf(

@@ -9,8 +9,12 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { type Adapter, type AdapterSettings, type JsonObject, SourceError } from '../src/adapter.ts';
-import { SANDBOX_SOURCES, type SandboxSource, startSandbox } from '../src/sandbox/index.ts';
+import { birthNotices } from '../src/sandbox/birth-notices.ts';
+import { type Behaviour, SANDBOX_SOURCES, type SandboxSource, startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
+import { population } from '../src/sandbox/population.ts';
+import type { Route } from '../src/sandbox/registry.ts';
+import { startSoapRegistry } from './support/soap-registry.ts';
 
 const sandbox = await startSandbox();
 t.teardown(() => sandbox.close());
@@ -89,22 +93,144 @@ const DESCRIBED: [SandboxSource, string, JsonObject][] = [
   ],
 ];
 
+/** What an adapter is connected to, and can be told to misbehave. */
+interface Registry {
+  readonly address: URL;
+  readonly credential: string;
+  requests(): number;
+  tell(behaviour: Behaviour): void;
+  /** Seconds that it asks to be left alone for when it fails. */
+  readonly busy?: number | undefined;
+}
+
 interface Row {
   name: string;
-  source: SandboxSource;
+  registry: Registry;
   dataset: string;
   make(changed?: Partial<AdapterSettings>): Adapter;
 }
 
-const row = (source: SandboxSource, adapter: string, dataset: string, datasets: AdapterSettings['datasets']): Row => ({
-  name: `${adapter} for ${source}, ${dataset}`,
-  source,
+const rowOf = (registry: Registry, name: string, adapter: string, dataset: string, datasets: AdapterSettings['datasets']): Row => ({
+  name: `${adapter} for ${name}, ${dataset}`,
+  registry,
   dataset,
   make: (changed) => {
-    const settings = { address: sandbox.addresses[source], credential: sandbox.credentials[source], datasets, ...changed };
+    const settings = { address: registry.address, credential: registry.credential, datasets, ...changed };
     return (adapters[adapter] as NonNullable<(typeof adapters)[string]>)(settings);
   },
 });
+
+const BUSY: Partial<Record<SandboxSource, number>> = { population: 30, 'civil-registry': 60 };
+
+const row = (source: SandboxSource, adapter: string, dataset: string, datasets: AdapterSettings['datasets']): Row => {
+  const registry: Registry = {
+    address: sandbox.addresses[source],
+    credential: sandbox.credentials[source],
+    requests: () => sandbox.requests(source),
+    tell: (behaviour) => sandbox.tell(source, behaviour),
+    // What a code inside the answer says, only the adapter of that registry reads.
+    busy: adapter === source ? BUSY[source] : undefined,
+  };
+  return rowOf(registry, source, adapter, dataset, datasets);
+};
+
+/** Two registries again, behind services that speak SOAP: how each speaks, and how a file describes it. */
+const routeOf = (routes: Readonly<Record<string, Route>>, path: string): Route => routes[path] as Route;
+const XROAD = await startSoapRegistry({
+  version: '1.1',
+  path: '/cgi-bin/consumer_proxy',
+  action: '',
+  operation: 'getCitizen',
+  namespace: 'urn:example:population',
+  route: routeOf(population(world).routes, 'POST /dich-vu/tra-cuu-cong-dan'),
+});
+const PLAIN = await startSoapRegistry({
+  version: '1.2',
+  path: '/notices',
+  action: 'urn:example:notices/find',
+  operation: 'FindNotice',
+  namespace: 'urn:example:notices',
+  route: routeOf(birthNotices(world).routes, 'POST /birth-notices/latest'),
+  faultOf: ({ status }) => (status === 404 ? 'NoNotice' : undefined),
+});
+t.teardown(() => {
+  XROAD.close();
+  PLAIN.close();
+});
+const member = { xRoadInstance: 'VN', memberClass: 'GOV', memberCode: '000.00.00.G01', subsystemCode: 'oncegate' };
+const address = (at: string, from: string): JsonObject => ({
+  [`${at}/text`]: `${from}/DayDu`,
+  [`${at}/provinceCode`]: `${from}/MaTinh`,
+  [`${at}/communeCode`]: `${from}/MaXa`,
+  [`${at}/codeListDate`]: { from: `${from}/NgayDanhMuc`, date: 'yyyymmdd' },
+  [`${at}/detail`]: `${from}/ChiTiet`,
+});
+const OVER_SOAP: [Registry, string, string, JsonObject][] = [
+  [
+    { ...XROAD, busy: 45 },
+    'population behind X-Road',
+    'person',
+    {
+      request: {
+        key: 'person',
+        path: '/cgi-bin/consumer_proxy',
+        soap: '1.1',
+        headers: { 'x-api-key': '{credential}' },
+        xroad: {
+          client: member,
+          service: { ...member, subsystemCode: 'population', serviceCode: 'getCitizen', serviceVersion: 'v1' },
+          userId: 'VN-oncegate',
+        },
+        body: '<q:getCitizen xmlns:q="urn:example:population">\n  <number>{key}</number>\n</q:getCitizen>\n',
+      },
+      answer: {
+        namespaces: { p: 'urn:example:population' },
+        notFound: [{ at: '/p:getCitizenResponse/MaKetQua', equals: '01' }],
+        cancelled: { at: '/p:getCitizenResponse/MaKetQua', equals: '02' },
+        record: '/p:getCitizenResponse/DuLieu',
+        about: '/p:getCitizenResponse/DuLieu/SoDinhDanh',
+        recordedAt: { from: '/p:getCitizenResponse/DuLieu/NgayCapNhat', date: 'yyyymmdd' },
+      },
+      map: {
+        '/personalId': '/SoDinhDanh',
+        '/fullName': '/HoVaTen/KhaiSinh',
+        '/gender': { from: '/GioiTinh', codes: 'gender' },
+        ...address('/permanentResidence', '/ThuongTru'),
+        ...address('/temporaryResidence', '/TamTru'),
+        '/members': {
+          from: '/ThanhVien/Item',
+          each: { '/fullName': '/HoVaTen/KhaiSinh', '/gender': { from: '/GioiTinh', codes: 'gender' } },
+        },
+        '/phone': '/DienThoai',
+        '/dateOfDeath': { from: '/NgayChet', date: 'yyyymmdd' },
+      },
+      codes: { gender: { '1': 'male', '2': 'female' } },
+    },
+  ],
+  [
+    { ...PLAIN, busy: 45 },
+    'birth-notices in SOAP 1.2',
+    'birth-notice',
+    {
+      ...file('birth-notices').datasets['birth-notice'],
+      request: {
+        key: 'person',
+        path: '/notices',
+        soap: 1.2,
+        action: 'urn:example:notices/find',
+        headers: { 'x-api-key': '{credential}' },
+        body: '<q:FindNotice xmlns:q="urn:example:notices"><number>{key}</number></q:FindNotice>',
+      },
+      answer: {
+        namespaces: { n: 'urn:example:notices' },
+        notFound: [{ fault: 'NoNotice' }],
+        record: '/n:FindNoticeResponse/notice',
+        about: '/n:FindNoticeResponse/notice/mother/number',
+        recordedAt: { from: '/n:FindNoticeResponse/signedAt', date: 'iso' },
+      },
+    },
+  ],
+];
 
 const ROWS: Row[] = [
   ...SANDBOX_SOURCES.flatMap((source) => {
@@ -112,6 +238,7 @@ const ROWS: Row[] = [
     return Object.keys(datasets).map((dataset) => row(source, adapter, dataset, datasets));
   }),
   ...DESCRIBED.map(([source, dataset, description]) => row(source, 'json-http', dataset, { [dataset]: description })),
+  ...OVER_SOAP.map(([registry, name, dataset, description]) => rowOf(registry, name, 'soap', dataset, { [dataset]: description })),
 ];
 
 const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
@@ -135,15 +262,13 @@ async function reasonOf(lookUp: Promise<unknown>, key: string): Promise<SourceEr
   return error;
 }
 
-const BUSY: Partial<Record<SandboxSource, number>> = { population: 30, 'civil-registry': 60 };
-
-for (const { name, source, dataset, make } of ROWS) {
+for (const { name, registry, dataset, make } of ROWS) {
   t.test(name, async (t) => {
     const adapter = make();
     const kind = adapter.datasets[dataset] ?? 'person';
     const keys = kind === 'person' ? [...world.people.keys()] : [...world.certificates.keys()];
     const one = keys.find((key) => HOLDS[dataset]?.(key)) ?? '';
-    const tell = (behaviour: Parameters<typeof sandbox.tell>[1]) => sandbox.tell(source, behaviour);
+    const { tell } = registry;
     t.afterEach(() => tell({ mode: 'ok' }));
 
     await t.test('every record of the sandbox fits its dataset, asked for all at once', async (t) => {
@@ -176,7 +301,7 @@ for (const { name, source, dataset, make } of ROWS) {
       tell({ mode: 'fail' });
       const failed = await failure();
       t.equal(failed.reason, 'error');
-      if (name.startsWith(source)) t.equal(failed.retryAfterSeconds, BUSY[source], 'it passes on when to come back');
+      if (!name.startsWith('json-http')) t.equal(failed.retryAfterSeconds, registry.busy, 'it passes on when to come back');
       tell({ mode: 'garbage' });
       t.equal((await failure()).reason, 'malformed', 'a page or half an answer');
       t.equal((await failure()).reason, 'malformed', 'the other of the two');
@@ -189,7 +314,7 @@ for (const { name, source, dataset, make } of ROWS) {
       const others = {
         stranger: make({ credential: 'wrong' }),
         gone: make({ address: new URL('http://127.0.0.1:1') }),
-        misplaced: make({ address: new URL('/elsewhere', sandbox.addresses[source]) }),
+        misplaced: make({ address: new URL('/elsewhere', registry.address) }),
       };
       // A description can name no failures, only that there is neither a record nor none.
       t.equal((await failure(others.stranger)).reason, name === 'json-http for population, person' ? 'error' : 'refused');
@@ -204,11 +329,11 @@ for (const { name, source, dataset, make } of ROWS) {
       await until(() => sockets() === quiet);
       const own = make();
       tell({ mode: 'hang' });
-      const seen = sandbox.requests(source);
+      const seen = registry.requests();
       const abort = new AbortController();
       const reason = new Error('enough');
       const waiting = own.lookUp({ dataset, key: one }, abort.signal).catch((error: unknown) => error);
-      await until(() => sandbox.requests(source) > seen);
+      await until(() => registry.requests() > seen);
       abort.abort(reason);
       t.equal(await waiting, reason);
       await until(() => sockets() === quiet);

@@ -337,7 +337,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     rule: 'an adapter is one that there is',
     break: change(LAND, 'adapter: land', 'adapter: lands'),
     faults: [[LAND, 'adapter: lands', '/adapter', 'adapter']],
-    says: /there is no adapter lands: population, civil-registry, land, json-http, postgres, mysql/,
+    says: /there is no adapter lands: population, civil-registry, land, json-http, postgres, mysql, soap/,
   },
   {
     rule: 'an adapter answers the dataset',

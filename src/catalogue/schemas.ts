@@ -160,11 +160,14 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
     case 'required':
       return { pointer: error.instancePath, message: `lacks "${String(params.missingProperty)}"` };
     case 'enum':
-      return { pointer: error.instancePath, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` };
+      return {
+        pointer: error.instancePath,
+        message: `must be one of ${[...new Set((params.allowedValues as unknown[]).map(String))].join(', ')}`,
+      };
     case 'false schema':
       return {
         pointer: error.instancePath,
-        message: 'is not for this adapter: what its datasets are is described for json-http, postgres and mysql alone',
+        message: 'is not for this adapter: a coded one knows how to ask its registry, and a database takes no token',
       };
     case 'pattern':
       return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };
