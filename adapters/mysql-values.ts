@@ -13,23 +13,24 @@ export function jsonOf(given: unknown, field: FieldPacket | undefined, name: str
   if (Buffer.isBuffer(given) && type === Types.BIT) return decimal(BigInt(`0x${given.toString('hex') || '0'}`).toString(), name);
   if (typeof given === 'number') return numberOf(given, type, name);
   if (typeof given !== 'string') throw unfit(name, type);
+  const written = decoded(given, name);
   switch (type) {
     case Types.LONGLONG:
     case Types.DECIMAL:
     case Types.NEWDECIMAL:
-      return decimal(given, name);
+      return decimal(written, name);
     case Types.JSON:
-      return json(given, name);
+      return json(written, name);
     case Types.DATE:
     case Types.NEWDATE:
     case Types.DATETIME:
-      return dateOf(given);
+      return dateOf(written);
     case Types.TIMESTAMP: {
-      const date = dateOf(given);
+      const date = dateOf(written);
       return date?.includes('T') ? `${date}+07:00` : date;
     }
     default:
-      return decoded(given, name);
+      return written;
   }
 }
 

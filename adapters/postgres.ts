@@ -22,20 +22,10 @@ export const postgres = viewIn({
   connect: (settings) => () => open(settings),
 });
 
-const SETTINGS = {
-  default_transaction_read_only: 'on',
-  // An instant is read as the day that it was in Viet Nam.
-  TimeZone: 'Asia/Ho_Chi_Minh',
-  DateStyle: 'ISO',
-  // Until version 12, the server rounded doubles unless it was told not to.
-  extra_float_digits: '1',
-};
-
 function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session {
   const place = placeOf(address, 5432);
-  const settings = Object.entries({ ...SETTINGS, ...(timeoutMs === undefined ? {} : { statement_timeout: timeoutMs }) });
   const line: WatchedSocket = new WatchedSocket(() => client.connection.stream);
-  // Everything is said here: what is not, the driver takes from the environment of the process.
+  // What is not said here, the driver takes from the environment of the process.
   const client: pg.Client = new pg.Client({
     ...place,
     // A function, or without a password the driver would look for one in the files of the user.
@@ -44,7 +34,6 @@ function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session
     sslnegotiation: 'postgres',
     stream: () => line.socket,
     application_name: 'oncegate',
-    options: settings.map(([name, value]) => `-c ${name}=${value}`).join(' '),
   });
   // Of a session that nobody asks anything just now: it is seen to be no longer alive.
   client.on('error', () => {});
@@ -53,12 +42,16 @@ function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session
     secret = told;
   });
   let asking = false;
+  const prepare = async (): Promise<void> => {
+    await client.connect();
+    await client.query(settings(timeoutMs));
+  };
   const failed = (error: unknown): never => {
     throw line.fault ?? failureOf(error);
   };
 
   return {
-    ready: client.connect().then(() => {}, failed),
+    ready: prepare().catch(failed),
     get alive() {
       return line.alive;
     },
@@ -82,6 +75,17 @@ function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session
     },
   };
 }
+
+/**
+ * Not given with the start of the connection, where a pooler may drop them unsaid. `TimeZone`: an instant is read as the day that it was in
+ * Viet Nam. `extra_float_digits`: until version 12, the server rounded doubles unless it was told not to.
+ */
+const settings = (timeoutMs: number | undefined): string => `
+  SET default_transaction_read_only = on;
+  SET TimeZone = 'Asia/Ho_Chi_Minh';
+  SET DateStyle = 'ISO';
+  SET extra_float_digits = 3;
+  ${timeoutMs === undefined ? '' : `SET statement_timeout = ${timeoutMs}`}`;
 
 /** The driver tells Node the name in the address, which is not always the one that is to be proven. */
 const secured = ({ host }: Place, tls: TlsSettings = {}): ConnectionOptions => ({

@@ -3,7 +3,7 @@
 import { type Answer, type JsonObject, SourceError } from '../src/adapter.ts';
 import type { MemberMap, Pointer, Rule } from './description.ts';
 import { at, recordOf } from './mapping.ts';
-import { malformed, text, time } from './reading.ts';
+import { type Given, malformed, text, time } from './reading.ts';
 import { ROWS, type ViewDescription } from './view-description.ts';
 
 /** As many as a dataset's list takes. */
@@ -48,7 +48,7 @@ export function readingOf({ answer, map, codes = {} }: ViewDescription): Reading
     }
     const about = text(at(first, answer.about), answer.about);
     if (about === undefined) throw malformed(answer.about, 'is missing');
-    if (answer.cancelled !== undefined && at(first, answer.cancelled.at) === answer.cancelled.equals) {
+    if (answer.cancelled !== undefined && isSame(at(first, answer.cancelled.at), answer.cancelled.equals)) {
       // Where there is no record, nobody else can see that a database which ignores case or spaces found another's row.
       if (about !== key) throw new SourceError('wrong-subject', 'the answer is about another than was asked');
       return { found: false, why: 'cancelled' };
@@ -74,6 +74,12 @@ export function readingOf({ answer, map, codes = {} }: ViewDescription): Reading
     answerOf,
   };
 }
+
+/** Whatever type a database has for it: that a number was withdrawn must not be missed because 1 is not true. */
+const isSame = (given: Given, expected: string | number | boolean | null): boolean =>
+  given === expected || (given !== null && expected !== null && asWord(given) === asWord(expected));
+
+const asWord = (value: Given): string => String(typeof value === 'boolean' ? Number(value) : value);
 
 type Each = Extract<Rule, { each: MemberMap }>;
 

@@ -276,6 +276,8 @@ const message = (kind: string, body: Buffer | string): Buffer => {
 };
 const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 const ADMITTED = Buffer.concat([message('R', bytes('00000000')), message('Z', 'I')]);
+/** The answer to the settings of a session. */
+const SET = Buffer.concat([message('C', 'SET\0'), message('Z', 'I')]);
 
 const packet = (place: number, body: Buffer | string): Buffer => {
   const head = Buffer.alloc(4);
@@ -317,6 +319,7 @@ const ROGUES: ['postgres' | 'mysql', string, Script, SourceFailure][] = [
     'fewer columns than were asked for',
     [
       ADMITTED,
+      SET,
       Buffer.concat([
         message('1', ''),
         message('2', ''),
@@ -331,19 +334,19 @@ const ROGUES: ['postgres' | 'mysql', string, Script, SourceFailure][] = [
   [
     'postgres',
     'rows that nobody described',
-    [ADMITTED, Buffer.concat([message('D', bytes('0001 0000 0001')), message('Z', 'I')])],
+    [ADMITTED, SET, Buffer.concat([message('D', bytes('0001 0000 0001')), message('Z', 'I')])],
     'unreachable',
   ],
   [
     'postgres',
     'an error without a code',
-    [ADMITTED, Buffer.concat([message('E', Buffer.from(`M${KEY}\0\0`)), message('Z', 'I')])],
+    [ADMITTED, SET, Buffer.concat([message('E', Buffer.from(`M${KEY}\0\0`)), message('Z', 'I')])],
     'malformed',
   ],
   [
     'postgres',
     'an error that quotes',
-    [ADMITTED, Buffer.concat([message('E', Buffer.from(`SERROR\0C22P02\0M${KEY}\0D${KEY}\0\0`)), message('Z', 'I')])],
+    [ADMITTED, SET, Buffer.concat([message('E', Buffer.from(`SERROR\0C22P02\0M${KEY}\0D${KEY}\0\0`)), message('Z', 'I')])],
     'error',
   ],
   ['mysql', 'nothing', [undefined], 'unreachable'],
@@ -493,7 +496,6 @@ t.test('the environment of the process is not asked', async (t) => {
   const set = {
     PGPASSWORD: 'of the environment',
     PGUSER: 'other',
-    PGOPTIONS: '-c other=1',
     PGHOST: 'other',
     PGDATABASE: 'other',
     PGSSLMODE: 'require',

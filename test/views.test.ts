@@ -405,6 +405,24 @@ const ROWS: [string, string, JsonObject, object][] = [
     { found: false, why: 'cancelled' },
   ],
   [
+    'of a number that was withdrawn, in a database without booleans',
+    `${ROW}, 1 AS withdrawn`,
+    { answer: { cancelled: { at: '/withdrawn', equals: true } }, map: { '/name': '/number' } },
+    { found: false, why: 'cancelled' },
+  ],
+  [
+    'of a number that was not withdrawn',
+    `${ROW}, NULL AS withdrawn`,
+    { answer: { cancelled: { at: '/withdrawn', equals: 'null' } }, map: { '/name': '/number' } },
+    { found: true },
+  ],
+  [
+    'of a number that nobody said anything of',
+    `${ROW}, NULL AS standing`,
+    { answer: { cancelled: { at: '/standing', equals: null } }, map: { '/name': '/number' } },
+    { found: false, why: 'cancelled' },
+  ],
+  [
     'of another number that was withdrawn',
     `${ROW}, '${OTHER}' AS who, 'x' AS withdrawn`,
     { answer: { about: '/who', cancelled: { at: '/withdrawn', equals: 'x' } }, map: { '/name': '/who' } },

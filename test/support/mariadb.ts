@@ -2,9 +2,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 import type { Issued } from './certificates.ts';
@@ -37,14 +37,18 @@ export interface Proof {
 export async function findMariadb(proof?: Proof): Promise<TestMariadb | string> {
   const { MYSQL_URL, CI } = process.env;
   if (MYSQL_URL) return databasesOf(MYSQL_URL);
-  if (['mariadbd', 'mariadb-install-db'].every((program) => spawnSync(program, ['--version']).error === undefined))
-    return startServer(proof);
+  const [server, install] = ['mariadbd', 'mariadb-install-db'].map(programAt);
+  if (server !== undefined && install !== undefined) return startServer(server, install, proof);
   const reason = 'mysql: no MariaDB server on this machine and no MYSQL_URL';
   if (CI) throw new Error(reason);
   return reason;
 }
 
-async function startServer(proof: Proof | undefined): Promise<TestMariadb> {
+/** Debian keeps servers where only root looks. */
+const programAt = (name: string): string | undefined =>
+  [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin'].map((directory) => join(directory, name)).find(existsSync);
+
+async function startServer(server: string, install: string, proof: Proof | undefined): Promise<TestMariadb> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-mariadb-'));
   const who = whoRuns('mysql');
   const give = (name: string, text: string): void => {
@@ -53,8 +57,8 @@ async function startServer(proof: Proof | undefined): Promise<TestMariadb> {
   };
   if (who.uid !== undefined && who.gid !== undefined) chownSync(directory, who.uid, who.gid);
   const common = ['--no-defaults', `--datadir=${directory}`, '--innodb-log-file-size=4M', '--innodb-buffer-pool-size=16M'];
-  const install = [...common, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--force'];
-  const made = spawnSync('mariadb-install-db', install, { ...who, cwd: directory });
+  const make = [...common, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--force'];
+  const made = spawnSync(install, make, { ...who, cwd: directory });
   if (made.status !== 0) throw new Error(`mariadb-install-db: ${made.stderr}`);
   const show = ({ certificate, key }: Issued): void => {
     give('certificate.pem', certificate);
@@ -75,7 +79,7 @@ async function startServer(proof: Proof | undefined): Promise<TestMariadb> {
     '--skip-name-resolve',
     '--innodb-fast-shutdown=2',
   ];
-  const keeper = spawn('/bin/sh', ['-c', KEEPER, directory, 'mariadbd', ...flags], { ...who, cwd: directory, detached: true });
+  const keeper = spawn('/bin/sh', ['-c', KEEPER, directory, server, ...flags], { ...who, cwd: directory, detached: true });
   let said = '';
   keeper.stderr.on('data', (chunk) => (said += chunk));
   const address = `mysql://root@127.0.0.1:${port}/mysql`;

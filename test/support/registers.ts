@@ -212,8 +212,8 @@ const views = ({ object, list }: Sql): string[] => [
   `CREATE VIEW land_holding AS SELECT number AS holder, serial, map_sheet, parcel, as_of FROM holders JOIN certificates USING (serial)
      WHERE number IS NOT NULL`,
   `CREATE VIEW land_certificate AS SELECT c.serial, issuer, issued_on, map_sheet, parcel, c.area, floor_area, as_of,
-     (SELECT ${list}(${object}('code', code, 'area', u.area, 'term', term) ORDER BY place) FROM land_uses u WHERE u.serial = c.serial) AS uses,
-     (SELECT ${list}(${object}('name', name, 'number', number) ORDER BY place) FROM holders h WHERE h.serial = c.serial) AS holders
+     (SELECT ${list}(${object}('code', code, 'area', u.area, 'term', term)) FROM land_uses u WHERE u.serial = c.serial) AS uses,
+     (SELECT ${list}(${object}('name', name, 'number', number)) FROM holders h WHERE h.serial = c.serial) AS holders
      FROM certificates c`,
 ];
 

@@ -58,7 +58,6 @@ export async function postgresKind(): Promise<Kind | string> {
   if (typeof found === 'string') return found;
   const admin = await found.fresh();
   const run: Kind['run'] = (...statements) => command(admin, statements.join(';\n'));
-  const said = async (setting: string): Promise<string> => String((await run(`SHOW ${setting}`))[0]?.[setting]);
   await run(`DROP ROLE IF EXISTS ${READER}`, `CREATE ROLE ${READER} LOGIN PASSWORD '${PASSWORD}'`);
   /** Done when new connections are under what was changed. */
   const reload = async (): Promise<void> => {
@@ -67,7 +66,7 @@ export async function postgresKind(): Promise<Kind | string> {
     await run('SELECT pg_reload_conf()');
     while ((await loaded()) === before) await after(5);
   };
-  const rules = await said('hba_file');
+  const rules = found.server === undefined ? '' : String((await run('SHOW hba_file'))[0]?.hba_file);
   const directory = dirname(rules);
   const give = (name: string, text: string): void => {
     writeFileSync(join(directory, name), text, { mode: 0o600 });
@@ -121,7 +120,7 @@ export async function mysqlKind(proof: Proof | undefined): Promise<Kind | string
   if (typeof found === 'string') return found;
   const admin = await found.fresh();
   const run: Kind['run'] = (...statements) => tell(admin, statements.join(';\n'));
-  await run(`CREATE OR REPLACE USER '${READER}'@'%' IDENTIFIED BY '${PASSWORD}'`);
+  await run(`DROP USER IF EXISTS '${READER}'@'%'`, `CREATE USER '${READER}'@'%' IDENTIFIED BY '${PASSWORD}'`);
   const readers = `FROM information_schema.processlist WHERE user = '${READER}'`;
   return {
     adapter: 'mysql',
@@ -130,7 +129,7 @@ export async function mysqlKind(proof: Proof | undefined): Promise<Kind | string
     run,
     busy: async () => count(await run(`SELECT count(*) AS n ${readers} AND command <> 'Sleep'`)),
     connected: async () => count(await run(`SELECT count(*) AS n ${readers}`)),
-    kill: async () => void (await run(`KILL USER '${READER}'`)),
+    kill: async () => void (await run(...(await run(`SELECT id AS n ${readers}`)).map(({ n }) => `KILL ${n}`), 'SELECT 1')),
     admit: async (views) => void (await run(...views.map((view) => `GRANT SELECT ON ${view} TO '${READER}'@'%'`))),
     async lock(tables) {
       const connection = mysql.createConnection(admin).promise();
