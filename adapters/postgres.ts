@@ -41,6 +41,10 @@ function open({ address, credential, timeoutMs, tls }: AdapterSettings): Session
   client.connection.on('backendKeyData', (told: Secret) => {
     secret = told;
   });
+  // Heard before the driver hears it, which would answer: whoever is between could ask for it too.
+  client.connection.on('authenticationCleartextPassword', () => {
+    if (!place.secure) line.fail('refused', 'the server asks for the password in the clear');
+  });
   let asking = false;
   const prepare = async (): Promise<void> => {
     await client.connect();

@@ -2,7 +2,7 @@
 
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { SourceError } from '../src/adapter.ts';
+import { SourceError, type SourceFailure } from '../src/adapter.ts';
 
 type Emit = (event: string | symbol, ...rest: unknown[]) => boolean;
 
@@ -46,6 +46,12 @@ export class WatchedSocket {
     this.socket.destroy();
   }
 
+  /** The server is not to be dealt with any further. */
+  fail(reason: SourceFailure, detail: string): void {
+    this.fault ??= new SourceError(reason, detail);
+    this.cut();
+  }
+
   /** With a goodbye, or the server counts it as a connection that broke; it gets a moment to close its end. */
   leave(goodbye: () => void): void {
     this.#over = true;
@@ -68,7 +74,7 @@ export class WatchedSocket {
       try {
         return emit(event, ...rest);
       } catch {
-        this.#fail('the server does not speak the protocol of its kind');
+        this.fail('malformed', 'the server does not speak the protocol of its kind');
         return true;
       } finally {
         const now = this.#now();
@@ -86,12 +92,7 @@ export class WatchedSocket {
   #hasRoomFor(bytes: unknown): boolean {
     this.#came += bytes instanceof Uint8Array ? bytes.length : 0;
     if (this.#came <= MOST_BYTES) return true;
-    this.#fail(`the answer is longer than ${MOST_BYTES} bytes`);
+    this.fail('malformed', `the answer is longer than ${MOST_BYTES} bytes`);
     return false;
-  }
-
-  #fail(fault: string): void {
-    this.fault ??= new SourceError('malformed', fault);
-    this.cut();
   }
 }
