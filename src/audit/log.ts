@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JsonObject } from '../adapter.ts';
 import type { Receipt } from '../domain.ts';
 import { canonicalJson } from './canonical.ts';
-import { bearsSignature, type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
+import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
 import { type Batch, type Head, LogBroken, type LogReader, type LogStore } from './store.ts';
 import { edgeOf, prunedBefore, storedLeaves, withTiles } from './stored.ts';
@@ -14,11 +14,10 @@ export class LogUnavailable extends Error {}
 
 /** A key of the log at work. */
 export interface LogSigner {
-  readonly key: VerifierKey;
   /** A signed note with this checkpoint. */
   readonly sign: (checkpoint: Checkpoint) => string;
-  /** The entry by which it takes over from the key before. */
-  readonly takeOver: () => AuditEntry;
+  /** The entries by which it takes over from the key before, where it has not signed the log yet. */
+  readonly takeOver: (() => readonly AuditEntry[]) | undefined;
 }
 
 export interface LogSettings {
@@ -26,8 +25,8 @@ export interface LogSettings {
   readonly origin: string;
   /** Whoever signs, or signed once, newest first. */
   readonly keys: readonly VerifierKey[];
-  /** Who signs now. */
-  readonly signer: () => LogSigner;
+  /** Who signs after this checkpoint, the newest there is. */
+  readonly signer: (newest: string | undefined) => LogSigner;
   /** How many entries may wait; beyond it `append` refuses at once. */
   readonly queue?: number;
 }
@@ -91,6 +90,7 @@ export class AuditLog {
       const { size, root, origin } = openCheckpoint(head.checkpoint, keys);
       if (origin !== settings.origin) throw new Error(`the log is that of ${origin}, not of ${settings.origin}`);
       if (size > head.size) throw new Error(`the log lost entries: its checkpoint speaks of ${size}, it holds ${head.size}`);
+      if (size < head.size) throw new Error(`the log was changed: it holds ${head.size} entries, of which ${size} are signed`);
       const stored = await withTiles(store, (node) => rangeRoot(0, size, node));
       if (!stored.equals(root)) throw new Error('the log was changed: its tree does not lead to its signed checkpoint');
     }
@@ -139,8 +139,9 @@ export class AuditLog {
     const make = (): Batch => {
       taken = { from: this.#edge.size, batch: this.#waiting.splice(0, NEWEST), checkpoint: undefined };
       // Whoever was taken is in `taken` before anything can throw: nobody would answer him otherwise.
-      taken = { ...taken, batch: this.#takingOver(taken.batch) };
-      return this.#make(taken);
+      const signer = this.#settings.signer(this.#checkpoint);
+      taken = { ...taken, batch: takingOver(signer, taken.batch) };
+      return this.#make(taken, signer);
     };
     try {
       await this.#settings.store.append((head) => (this.#knows(head) ? make() : this.#follow(head).then(make)));
@@ -156,21 +157,12 @@ export class AuditLog {
     if (taken !== undefined) this.#answer(taken);
   }
 
-  /** A key that signs the log for the first time says so first. */
-  #takingOver(batch: readonly Waiting[]): readonly Waiting[] {
-    const signer = this.#settings.signer();
-    if (this.#checkpoint === undefined || bearsSignature(this.#checkpoint, signer.key)) return batch;
-    const entry = signer.takeOver();
-    return [{ entry, body: canonicalJson(entry), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
-  }
-
-  #make(taken: Taken): Batch {
-    const { origin, signer } = this.#settings;
+  #make(taken: Taken, signer: LogSigner): Batch {
+    const { origin } = this.#settings;
     const { from, batch } = taken;
     for (const { body } of batch) this.#edge.append(leafHash(body));
-    // Intents alone need no signature, since nothing leaves on their strength; but a log that holds anything bears one.
-    const needed = batch.some(({ receipt }) => receipt) || (batch.length > 0 && this.#checkpoint === undefined);
-    if (needed) taken.checkpoint = signer().sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    // Intents too: an entry without a signature behind it could be put in by anybody who can write to the store, and be signed with the next.
+    if (batch.length > 0) taken.checkpoint = signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
     return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
   }
 
@@ -193,18 +185,16 @@ export class AuditLog {
     const { store, keys } = this.#settings;
     const known = this.#edge.size;
     if (size < known) throw new Error(`the log was cut off beneath the gateway: it held ${known} entries, now ${size}`);
-    const signed = checkpoint === this.#checkpoint || checkpoint === undefined ? undefined : openCheckpoint(checkpoint, keys);
-    if (checkpoint === undefined || (signed !== undefined && (signed.size <= known || signed.size > size))) throw changed();
+    const signed = checkpoint === undefined ? undefined : openCheckpoint(checkpoint, keys);
+    if (signed === undefined || signed.size !== size || size === known) throw changed();
     if (size - known > FOLLOWED) {
-      const [before, after] = await withTiles(store, (node) => [rangeRoot(0, known, node), rangeRoot(0, signed?.size ?? known, node)]);
-      if (!before.equals(this.#edge.root()) || (signed !== undefined && !after.equals(signed.root))) throw changed();
+      const [before, after] = await withTiles(store, (node) => [rangeRoot(0, known, node), rangeRoot(0, size, node)]);
+      if (!before.equals(this.#edge.root()) || !after.equals(signed.root)) throw changed();
       this.#edge = await edgeOf(store, size);
     } else {
       try {
-        for (const leaf of await storedLeaves(store, known, size)) {
-          this.#edge.append(leaf);
-          if (signed?.size === this.#edge.size && !signed.root.equals(this.#edge.root())) throw changed();
-        }
+        for (const leaf of await storedLeaves(store, known, size)) this.#edge.append(leaf);
+        if (!signed.root.equals(this.#edge.root())) throw changed();
       } catch (error) {
         this.#edge.truncate(known);
         throw error;
@@ -213,7 +203,7 @@ export class AuditLog {
     this.#checkpoint = checkpoint;
   }
 
-  /** One entry with the proof that it is under the newest signed checkpoint, or undefined where that does not reach it. */
+  /** One entry with the proof that it is under the newest signed checkpoint, or undefined where there is none. */
   async entry(index: number): Promise<Receipt | PrunedEntry | undefined> {
     const { store, keys } = this.#settings;
     const { checkpoint, retention } = await store.head();
@@ -235,6 +225,13 @@ export class AuditLog {
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
+}
+
+/** A key that signs the log for the first time says so first. */
+function takingOver({ takeOver }: LogSigner, batch: readonly Waiting[]): readonly Waiting[] {
+  if (takeOver === undefined) return batch;
+  const entries = takeOver().map((entry) => ({ entry, body: canonicalJson(entry), receipt: false, resolve: () => {}, reject: () => {} }));
+  return [...entries, ...batch];
 }
 
 const changed = (): Error => new Error('the log was changed beneath the gateway: it does not continue the one it knew');

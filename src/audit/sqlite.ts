@@ -10,7 +10,7 @@ const TILE_LEVEL = 2 ** 40;
 /** How long a commit waits for another process's. The wait blocks this one, so it is short; a log that is busy for longer refuses. */
 const BUSY_MS = 500;
 /** Pages in the write-ahead log beyond which a commit moves them into the file itself, where nobody did so beside it. */
-const AUTOCHECKPOINT_PAGES = 4000;
+const AUTOCHECKPOINT_PAGES = 10_000;
 
 export interface SqliteOptions {
   /** Makes what was written to an open file survive a power cut; for tests that break it. */
@@ -25,6 +25,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   db.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
+    PRAGMA secure_delete = ON;
     PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES};
     CREATE TABLE IF NOT EXISTS entries (idx INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS tiles (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
@@ -36,6 +37,8 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   for (const column of ['cosigned TEXT', 'cosigned_size INTEGER NOT NULL DEFAULT 0', 'retention INTEGER']) {
     if (!columns.includes(column.split(' ')[0] as string)) db.exec(`ALTER TABLE head ADD COLUMN ${column}`);
   }
+  // Whatever a process before this one wrote and could not sync: copied into the file, which is synced. Where others read, they are not waited for.
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   const wal = openSync(`${path}-wal`, 'r+');
   syncDirectory(dirname(path));
   const updateHead = db.prepare('UPDATE head SET size = ?, checkpoint = coalesce(?, checkpoint)');
@@ -71,12 +74,13 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
     settled = nameOf(head);
   };
 
-  const inTransaction = async (work: () => Promise<void> | void): Promise<void> => {
+  /** What `prepare` waits for comes before the first write. From there to the commit is one turn, so that nobody else's read falls into it. */
+  const inTransaction = async (prepare: () => (() => void) | Promise<() => void>): Promise<void> => {
     db.exec('BEGIN IMMEDIATE');
     try {
-      // Nothing is awaited that is at hand: then the whole commit is one turn, and nobody else's read falls into it.
-      const working = work();
-      if (working !== undefined) await working;
+      const prepared = prepare();
+      const write = prepared instanceof Promise ? await prepared : prepared;
+      write();
       db.exec('COMMIT');
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK');
@@ -99,7 +103,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
         inTransaction(() => {
           const head = readHead();
           const batch = compose(head);
-          return batch instanceof Promise ? batch.then((late) => store(late, head)) : store(batch, head);
+          return batch instanceof Promise ? batch.then((late) => () => store(late, head)) : () => store(batch, head);
         }),
       ),
     async head() {
@@ -110,10 +114,10 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
     },
     read: reader.read,
     tile: reader.tile,
-    publish: (cosigned, size) => serially(async () => void updateCosigned.run(cosigned, size, size)),
+    publish: (cosigned, size) => serially(() => inTransaction(() => () => void updateCosigned.run(cosigned, size, size))),
     prune: (indexes, retention) =>
       serially(() =>
-        inTransaction(() => {
+        inTransaction(() => () => {
           for (const index of indexes) deleteEntry.run(index);
           updateRetention.run(retention);
         }),
@@ -126,9 +130,12 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   };
 }
 
-/** Reads a log beside the process that writes it. `relieve` moves what was committed from the write-ahead log into the file, so that the writer need not. */
-export function openSqliteReader(path: string): LogReader & { relieve(): void; close(): void } {
-  const db = new DatabaseSync(path, { timeout: BUSY_MS });
+/**
+ * Reads a log beside the process that writes it. `relieve` moves what was committed from the write-ahead log into the file, so that the writer
+ * need not; a reader `readOnly` cannot, and changes nothing of a log that is evidence.
+ */
+export function openSqliteReader(path: string, readOnly = false): LogReader & { relieve(): void; close(): void } {
+  const db = new DatabaseSync(path, { timeout: BUSY_MS, readOnly });
   const relief = db.prepare('PRAGMA wal_checkpoint(PASSIVE)');
   return { ...sqliteReader(db), relieve: () => void relief.get(), close: () => db.close() };
 }
@@ -166,7 +173,7 @@ function headReader(db: DatabaseSync): () => Head {
   };
 }
 
-const nameOf = ({ size, checkpoint }: Head): string => `${size} ${checkpoint}`;
+const nameOf = ({ checkpoint, cosigned }: Head): string => `${checkpoint} ${cosigned}`;
 
 /** A file's name is on disk when its directory is. Windows has no such call, and needs none. */
 function syncDirectory(path: string): void {

@@ -90,7 +90,7 @@ async function startCluster(binaries: string): Promise<TestPostgres> {
   const address = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const start = async (): Promise<void> => {
     keeper.stdin.write('start\n');
-    for (const end = Date.now() + 20_000; !(await answers(address)); await after(20)) {
+    for (const end = Date.now() + 60_000; !(await answers(address)); await after(20)) {
       if (Date.now() > end) throw new Error(`postgres did not start:\n${said}`);
     }
   };
