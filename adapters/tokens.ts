@@ -72,7 +72,8 @@ async function askFor(oauth: OauthSettings, wire: Wire, now: number, signal: Abo
     } as const;
     return tokenIn(await wire.exchange(call, signal));
   } catch (error) {
-    if (!(error instanceof SourceError)) throw error;
+    if (signal.aborted) throw signal.reason;
+    if (!(error instanceof SourceError)) throw new SourceError('error', 'no token: the gateway cannot say who it is', undefined, error);
     throw new SourceError(error.reason, `no token: ${error.message}`, error.retryAfterSeconds, error.cause);
   }
 }

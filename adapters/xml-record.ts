@@ -16,14 +16,18 @@ type Part =
   | { readonly step: Extract<Step, { name: object }>; readonly use: 'element' | 'list'; readonly within: Shape };
 
 /** Throws nothing: what is wrong with a path is told with the pointer of its rule in the map. */
-export function shapeOf(map: MemberMap, prefixes: Prefixes, report: (pointer: string, message: string) => void): Shape {
-  const shape: Shape = new Map();
+export function shapeOf(
+  map: MemberMap,
+  prefixes: Prefixes,
+  report: (pointer: string, message: string) => void,
+  shape: Shape = new Map(),
+): Shape {
   for (const [target, rule] of Object.entries(map)) {
     const at = `/${target.replaceAll('~', '~0').replaceAll('/', '~1')}`;
     const { path, member, each } = placeOf(rule);
     try {
-      const items = each && shapeOf(each, prefixes, (pointer, message) => report(`${at}/each${pointer}`, message));
-      enter(shape, path, prefixes, items);
+      const items = enter(shape, path, prefixes, each === undefined ? 'text' : 'list');
+      if (each !== undefined) shapeOf(each, prefixes, (pointer, message) => report(`${at}/each${pointer}`, message), items);
     } catch (error) {
       if (!(error instanceof PathFault)) throw error;
       report(`${at}${member}`, error.message);
@@ -38,24 +42,25 @@ function placeOf(rule: Rule): { path: string; member: string; each?: MemberMap }
   return { path: rule.from, member: '/from', ...('each' in rule ? { each: rule.each } : {}) };
 }
 
-function enter(shape: Shape, path: string, prefixes: Prefixes, items: Shape | undefined): void {
+/** What is read within the place that a path leads to. */
+function enter(shape: Shape, path: string, prefixes: Prefixes, use: 'text' | 'list'): Shape {
   const steps = written(path);
   const last = steps.pop();
   if (last === undefined) throw new PathFault('must be a path such as /p:name');
   let here = shape;
-  for (const text of steps) here = partAt(here, text, stepOf(text, prefixes), 'element', new Map()) ?? here;
-  partAt(here, last, stepOf(last, prefixes), items === undefined ? 'text' : 'list', items);
+  for (const text of steps) here = partAt(here, text, stepOf(text, prefixes), 'element');
+  return partAt(here, last, stepOf(last, prefixes), use);
 }
 
-/** The shape within the part at a step, which is made where there is none. */
-function partAt(shape: Shape, text: string, step: Step, use: Part['use'], within: Shape | undefined): Shape | undefined {
+/** Made where there is none. */
+function partAt(shape: Shape, text: string, step: Step, use: Part['use']): Shape {
   const found = shape.get(text);
-  if (found !== undefined && (found.use !== use || use === 'list')) {
+  if (found !== undefined && found.use !== use) {
     throw new PathFault('is read in two ways; the text of an element that has parts too is at /text()');
   }
-  if (found !== undefined) return found.use === 'text' ? undefined : found.within;
+  const within = (found !== undefined && found.use !== 'text' && found.within) || new Map();
   if (use === 'text') shape.set(text, { step, use });
-  else if (step.kind === 'element' && within !== undefined) shape.set(text, { step, use, within });
+  else if (step.kind === 'element') shape.set(text, { step, use, within });
   else throw new PathFault('may have an attribute or text() at its end only');
   return within;
 }

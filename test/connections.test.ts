@@ -200,7 +200,9 @@ async function tlsTests({ ca, issue, file }: Authority): Promise<void> {
     const waiting = made?.lookUp({ dataset: 'person', key: KEY }, abort.signal).catch((error: unknown) => error);
     await until(() => held.length === 1);
     abort.abort(new Error('enough'));
+    const began = performance.now();
     t.match(await waiting, { message: 'enough' });
+    t.ok(performance.now() - began < 2000, 'at once');
     await until(() => held[0]?.destroyed === true && sockets() <= quiet);
     const again = made?.lookUp({ dataset: 'person', key: KEY }, never).catch((error: unknown) => error);
     await until(() => held.length === 2);
@@ -389,6 +391,13 @@ t.test('a token that the registry does not take any more is had anew, once', asy
   shown.length = 0;
   t.match(await lookUp(), { reason: 'refused', message: /status 401/ });
   t.strictSame(shown, ['Bearer T2', 'Bearer T3'], 'and no third time');
+});
+
+t.test('a token that is not taken any more is had anew, even where a file takes 401 for an answer', async (t) => {
+  const { token } = await tokenEndpoint((_, turn) => bearer(`T${turn}`, 3600));
+  const { address } = await registry((given) => given === 'Bearer T2');
+  const person = { ...described.person, answer: { ...(described.person?.answer as JsonObject), notFound: [{ status: 401 }] } };
+  t.match(await ask('json-http', { address, oauth: settings(token), datasets: { person } }), { found: true });
 });
 
 t.test('a token: the second question is under the signal of the first', async (t) => {
