@@ -199,13 +199,13 @@ function checkConverted(rule: JsonObject, codes: JsonObject, report: Report): vo
   else if ('each' in rule) report('/each', 'must be a map for the members of the list');
 }
 
-function checkDated(rule: JsonObject, report: Report): void {
+export function checkDated(rule: JsonObject, report: Report): void {
   unknownMembers(rule, ['from', 'date'], report);
   checkPointer(rule.from, (pointer, message) => report(`/from${pointer}`, message));
   if (!DATE_FORM_NAMES.some((form) => form === rule.date)) report('/date', `must be one of ${DATE_FORM_NAMES.join(', ')}`);
 }
 
-function checkPointer(value: JsonValue | undefined, report: Report): void {
+export function checkPointer(value: JsonValue | undefined, report: Report): void {
   if (typeof value !== 'string' || !POINTER.test(value)) report('', 'must be a pointer into the answer such as /mother/number');
 }
 

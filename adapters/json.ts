@@ -4,7 +4,7 @@ import { type JsonValue, SourceError } from '../src/adapter.ts';
 
 export const JSON_FORM = { type: /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i, name: 'JSON' };
 
-const MOST_DEPTH = 32;
+export const MOST_DEPTH = 32;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -20,7 +20,7 @@ export function parseJson(bytes: Uint8Array): JsonValue {
   return value;
 }
 
-function within(value: JsonValue, depth: number): boolean {
+export function within(value: JsonValue, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (depth === 0) return false;
   for (const member of Object.values(value)) if (!within(member, depth - 1)) return false;

@@ -33,15 +33,18 @@ export function connectorTo(address: URL, tls: TlsSettings | undefined): Connect
 }
 
 function security(tls: TlsSettings = {}) {
-  const secureContext = createSecureContext({
-    ca: tls.ca ?? trusted(),
-    ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    minVersion: 'TLSv1.2',
-  });
+  const secureContext = createSecureContext(securedBy(tls));
   // Said although it is the default: NODE_TLS_REJECT_UNAUTHORIZED would change that.
   return { secureContext, rejectUnauthorized: true };
 }
+
+/** Whom to trust and what to show, as Node and the drivers of databases take it. */
+export const securedBy = (tls: TlsSettings) => ({
+  ca: tls.ca ?? trusted(),
+  ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
+  ...(tls.key === undefined ? {} : { key: tls.key }),
+  minVersion: 'TLSv1.2' as const,
+});
 
 /** A small image has no CAs of the system; then those that Node brings. */
 function trusted(): string[] {

@@ -71,12 +71,14 @@ export interface AdapterSettings {
   readonly address: URL;
   /** The secret that the registry knows the gateway by, already read from where the file refers to. */
   readonly credential: string | undefined;
-  /** Whom its connections trust and what they show; absent, the system's CAs where the address is https. */
+  /** Whom its connections trust and what they show; absent, the system's CAs where the address is of a connection by TLS. */
   readonly tls?: TlsSettings;
   /** Where a token is had, for a registry that wants one. */
   readonly oauth?: OauthSettings;
   /** The `datasets` member of the source's file, for adapters that are described there rather than coded. */
   readonly datasets: Readonly<Record<string, JsonObject>>;
+  /** Milliseconds after which the gateway gives a look-up up, for an adapter that can tell the registry so. It never counts them itself. */
+  readonly timeoutMs?: number;
 }
 
 /** PEM texts, already read. A certificate never comes without its key. */

@@ -38,7 +38,13 @@ export function plugSources(
     });
     const create = adapters[source.adapter];
     if (settings === undefined || create === undefined || faults.length > found) continue;
-    plugged.set(source.id, { source, adapter: create(settings) });
+    try {
+      plugged.set(source.id, { source, adapter: create(settings) });
+    } catch (error) {
+      // The file by itself is without fault by now: it is what the address turned out to be.
+      const message = `${source.address} is of no use to the adapter ${source.adapter}: ${(error as Error).message}`;
+      faults.push({ file: `sources/${source.id}.yaml`, pointer: '/address', rule: 'connection', message });
+    }
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
   return plugged;
@@ -64,13 +70,14 @@ function settingsOf(
   for (const { pointer, message } of connectionFaults(source, address, token)) reading.fault(pointer, message);
   if (address === undefined) return undefined;
   const datasets = source.datasets as unknown as Record<string, JsonObject>;
-  return { address, credential, datasets, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
+  const { timeoutMs } = source;
+  return { address, credential, datasets, timeoutMs, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
 }
 
 function addressOf(reference: string, references: References): URL | undefined {
   if (reference.startsWith('sandbox:')) return own(references.sandbox?.addresses, reference.slice('sandbox:'.length));
   const text = /^(env|file):/.test(reference) ? secretOf(reference, references) : reference;
-  return text !== undefined && URL.canParse(text) && /^https?:/.test(text) ? new URL(text) : undefined;
+  return text !== undefined && URL.canParse(text) && /^(?:https?|postgres|mysql):/.test(text) ? new URL(text) : undefined;
 }
 
 function secretOf(reference: string, { sandbox, secret }: References): string | undefined {

@@ -2,8 +2,14 @@
 import type { Source } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import type { RawSource } from './raw.ts';
+import type { AdapterFacts } from './sources.ts';
 
-export function checkConnection(file: ConfigFile, source: RawSource, { sandbox }: { readonly sandbox: boolean }): void {
+export function checkConnection(
+  file: ConfigFile,
+  source: RawSource,
+  adapter: AdapterFacts | undefined,
+  { sandbox }: { readonly sandbox: boolean },
+): void {
   const { address, credential, oauth } = source;
   const sandboxed = (reference: string | undefined): boolean => !sandbox && reference?.startsWith('sandbox:') === true;
   if (sandboxed(address)) file.fault('/address', 'sandbox-in-production', 'a registry of the sandbox');
@@ -13,6 +19,8 @@ export function checkConnection(file: ConfigFile, source: RawSource, { sandbox }
   for (const { pointer, message } of connectionFaults(source, literal(address), literal(oauth?.token))) {
     file.fault(pointer, 'connection', message);
   }
+  const fault = adapter && addressFault(source, adapter);
+  if (fault !== undefined) file.fault('/address', 'connection', fault);
   if (source.tls !== undefined && address.startsWith('sandbox:')) file.fault('/tls', 'connection', NOTHING_TO_SECURE);
   if (oauth === undefined) return;
   for (const member of ['keyId', 'audience'] as const) {
@@ -27,9 +35,18 @@ export function checkConnection(file: ConfigFile, source: RawSource, { sandbox }
 
 /** An address that stands elsewhere is looked at when it is read. */
 const literal = (address: string | undefined): URL | undefined =>
-  address !== undefined && /^https?:/.test(address) && URL.canParse(address) ? new URL(address) : undefined;
+  address !== undefined && /^(?:https?|postgres|mysql):/.test(address) && URL.canParse(address) ? new URL(address) : undefined;
 
-const NOTHING_TO_SECURE = 'secures nothing: the address is not https';
+function addressFault({ address, tls }: RawSource, adapter: AdapterFacts): string | undefined {
+  if (/^(?:env|file|sandbox):/.test(address)) return undefined;
+  const url = literal(address);
+  return url === undefined ? 'is not a URL' : (adapter.addressFault ?? httpFault)(url, tls);
+}
+
+const httpFault = ({ protocol }: URL): string | undefined =>
+  /^https?:$/.test(protocol) ? undefined : 'must begin with https:// or http://';
+
+const NOTHING_TO_SECURE = 'secures nothing: the address is not of a connection by TLS';
 
 /** Faults that only the addresses themselves show; undefined ones show none. */
 export function connectionFaults(
@@ -41,13 +58,16 @@ export function connectionFaults(
   const fault = (pointer: string, message: string): void => {
     faults.push({ pointer, message });
   };
-  if (tls !== undefined && address?.protocol === 'http:') fault('/tls', NOTHING_TO_SECURE);
+  if (tls !== undefined && isPlain(address)) fault('/tls', NOTHING_TO_SECURE);
   if (oauth?.tls !== undefined && token?.protocol === 'http:') fault('/oauth/tls', NOTHING_TO_SECURE);
   // RFC 6749, section 3.2, and RFC 6750, section 5.3: whoever reads a secret or a token on the way can use it.
   if (oauth !== undefined && inTheOpen(address)) fault('/address', 'a token goes by https, or to this machine');
   if (inTheOpen(token)) fault('/oauth/token', 'a secret goes by https, or to this machine');
   return faults;
 }
+
+/** By HTTP, or to a database whose address says so. */
+const isPlain = (address: URL | undefined): boolean => address?.protocol === 'http:' || address?.searchParams.get('sslmode') === 'disable';
 
 const inTheOpen = (address: URL | undefined): boolean =>
   address?.protocol === 'http:' && !/^(127(\.\d+){3}|\[::1\]|localhost)$/.test(address.hostname);

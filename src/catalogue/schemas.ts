@@ -167,7 +167,7 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
     case 'false schema':
       return {
         pointer: error.instancePath,
-        message: 'is for the adapters json-http and soap only; a coded adapter knows how to ask its registry',
+        message: 'is not for this adapter: a coded one knows how to ask its registry, and a database takes no token',
       };
     case 'pattern':
       return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };

@@ -14,6 +14,8 @@ export interface AdapterFacts {
   readonly datasets: readonly string[] | 'described';
   /** What is wrong with such a description, with pointers into `datasets`. */
   faultsOf?(datasets: Readonly<Record<string, JsonObject>>): readonly { readonly pointer: string; readonly message: string }[];
+  /** What is wrong with an address, without telling it; absent where it is one of HTTP. */
+  addressFault?(address: URL, tls: { readonly serverName?: string } | undefined): string | undefined;
 }
 
 /** Whether sandbox sources are allowed, and the adapters there are. */
@@ -49,7 +51,7 @@ export function compileSources(
     for (const { pointer, message } of adapter?.faultsOf?.(raw.datasets as unknown as Record<string, JsonObject>) ?? []) {
       file.fault(`/datasets${pointer}`, 'adapter', message);
     }
-    checkConnection(file, raw, options);
+    checkConnection(file, raw, adapter, options);
     sources.set(raw.id, raw);
   }
   return sources;

@@ -44,10 +44,10 @@ function findBinaries(): string | undefined {
   return directories.find((directory) => ['postgres', 'initdb'].every((program) => existsSync(join(directory, program))));
 }
 
-/** PostgreSQL refuses to run as root: there it runs as whom the package made for it, or as nobody. */
-function whoRuns(): { uid?: number; gid?: number } {
+/** Databases refuse to run as root: there they run as whom the package made for them, or as nobody. */
+export function whoRuns(user: string): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
-  for (const name of ['postgres', 'nobody']) {
+  for (const name of [user, 'nobody']) {
     const [uid, gid] = ['-u', '-g'].map((flag) => Number(spawnSync('id', [flag, name]).stdout.toString() || Number.NaN));
     if (uid !== undefined && gid !== undefined && uid > 0) return { uid, gid };
   }
@@ -58,7 +58,7 @@ function whoRuns(): { uid?: number; gid?: number } {
  * Starts the server and sends it signals as it is told. At the end of its input, which is that of the test even where it is killed, it ends
  * the server and removes the directory.
  */
-const KEEPER = `
+export const KEEPER = `
 while read -r word; do
   if [ "$word" = start ]; then "$@" & continue; fi
   kill -s "$word" $!
@@ -72,7 +72,7 @@ rm -rf "$0"
 
 async function startCluster(binaries: string): Promise<TestPostgres> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-postgres-'));
-  const who = whoRuns();
+  const who = whoRuns('postgres');
   if (who.uid !== undefined && who.gid !== undefined) chownSync(directory, who.uid, who.gid);
   const initdb = ['-D', directory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'];
   const made = spawnSync(join(binaries, 'initdb'), initdb, { ...who, cwd: directory });
