@@ -3,6 +3,7 @@ import type { JsonObject } from '../adapter.ts';
 import { type Source, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
+import { compileProtection } from './protection.ts';
 import type { MemberMap, RawSource } from './raw.ts';
 import type { Schemas } from './schemas.ts';
 import type { Broken } from './surroundings.ts';
@@ -52,7 +53,7 @@ export function compileSources(
       file.fault('/address', 'sandbox-in-production', 'a registry of the sandbox');
     if (!options.sandbox && raw.credential?.startsWith('sandbox:'))
       file.fault('/credential', 'sandbox-in-production', 'a secret of the sandbox');
-    sources.set(raw.id, raw);
+    sources.set(raw.id, { ...raw, protection: compileProtection(file, raw) });
   }
   return sources;
 }

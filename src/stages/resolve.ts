@@ -2,6 +2,7 @@
 import { SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source } from '../domain.ts';
+import { NotAsked } from './around/question.ts';
 import type { Ask } from './ask.ts';
 import { orAborted } from './deadline.ts';
 import { valuesAt } from './values.ts';
@@ -152,9 +153,12 @@ class Resolution {
       from = clock();
       return opened;
     };
-    const answering = ask(name, open).then((observed) => toOutcome(observed, 'live'), toUnavailable);
-    const outcome = await orAborted<Outcome>(answering, this.#signal, () => ({ kind: 'unavailable', reason: 'timeout' }));
-    return { ...outcome, milliseconds: clock() - from };
+    const timed = (outcome: Outcome): Outcome => ({ ...outcome, milliseconds: clock() - from });
+    const answering = ask(name, open, this.#authorised.caller.agency.id).then(
+      (observed) => timed(toOutcome(observed, 'live')),
+      (error: unknown) => (error instanceof NotAsked ? toUnavailable(error) : timed(toUnavailable(error))),
+    );
+    return orAborted(answering, this.#signal, () => timed({ kind: 'unavailable', reason: 'timeout' }));
   }
 }
 
@@ -168,7 +172,7 @@ function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached
 }
 
 function toUnavailable(error: unknown): Outcome {
-  if (!(error instanceof SourceError)) throw error;
+  if (!(error instanceof SourceError || error instanceof NotAsked)) throw error;
   return {
     kind: 'unavailable',
     reason: error.reason,
