@@ -52,14 +52,16 @@ const HOUR_MS = 3_600_000;
 
 /** What is opened is put on the stack. Throws an Error where the log is not the one that its keys signed. */
 export async function openLogbook(options: LogbookOptions, opened: AsyncDisposableStack): Promise<Logbook> {
-  const { dataDirectory, databaseUrl, settings, keys, configDigest, clock, aroundStore = (store) => store } = options;
+  const { dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore = (store) => store } = options;
   const ring = logKeyRing(settings.logOrigin, keys.log, configDigest, clock);
   const store = aroundStore(databaseUrl === undefined ? openSqliteLog(logPath(dataDirectory)) : await openPostgresLog(databaseUrl));
   opened.defer(() => store.close());
   const log = await AuditLog.open({ store, origin: settings.logOrigin, keys: ring.keys, signer: ring.signer });
   writeFileSync(join(dataDirectory, 'log.vkey'), `${ring.texts.join('\n')}\n`);
   const files = { log: logPath(dataDirectory), search: join(dataDirectory, 'search.db') };
-  const search = openDesk(databaseUrl === undefined ? { sqlite: files } : { postgres: databaseUrl });
+  const search = openDesk(databaseUrl === undefined ? { sqlite: files } : { postgres: databaseUrl }, {
+    onTrouble: (error) => logger.error({ cause: whereItArose(error) }, 'the search of the log is in trouble'),
+  });
   opened.defer(() => search.close());
   opened.defer(() => log.settled());
   forgetHourly(options, { store, log, search }, opened);

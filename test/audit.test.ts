@@ -7,7 +7,7 @@ import canonicalize from 'canonicalize';
 import t from 'tap';
 import { openCheckpoint, parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
-import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import type { Batch, LogStore } from '../src/audit/store.ts';
 import type { Receipt } from '../src/domain.ts';

@@ -8,13 +8,16 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
+import { stringify } from 'yaml';
 import { createGateway, openCatalogue } from '../src/app.ts';
+import { COSIGNATURE_ED25519, formatVerifierKey, parseVerifierKey, WITNESS_TYPES } from '../src/audit/vkey.ts';
 import { type Fault, formatFault } from '../src/catalogue/faults.ts';
 import type { Catalogue } from '../src/catalogue/load.ts';
 import type { Prefill } from '../src/domain.ts';
 import { makeAgencyKey } from '../src/keys.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, ISSUER, temporaryDirectory } from './support/gateway.ts';
+import { EXAMPLE, POST_QUANTUM, SEVERAL, WITNESSED } from './support/public-notes.ts';
 
 const RESIDENCE = 'procedures/1.004222.yaml';
 const MARITAL = 'procedures/1.004873.yaml';
@@ -106,6 +109,15 @@ interface Row {
   says?: RegExp;
   production?: true;
 }
+
+/** More members of the gateway's own file. */
+const gateway =
+  (members: object) =>
+  (copy: Copy): void =>
+    copy.write('gateway.yaml', copy.read('gateway.yaml') + stringify(members, { lineWidth: 0 }));
+const WITNESS = 'https://witness.test/';
+const [REMORA, STAGEMOLE] = [WITNESSED.witnesses[2] ?? '', WITNESSED.witnesses[3] ?? ''];
+const REMORA_RENAMED = formatVerifierKey('other.example', parseVerifierKey(REMORA, WITNESS_TYPES).key, COSIGNATURE_ED25519);
 
 /** A field bound to whatever, put before the first field of the residence form. */
 const field =
@@ -819,6 +831,83 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     break: dataset('person', { fullName: { type: 'string' } }),
     faults: [['datasets/person.json', undefined, '', 'schema']],
   },
+  // Witnesses
+  {
+    rule: 'a quorum can be reached',
+    break: gateway({
+      witnesses: {
+        quorum: 3,
+        each: [
+          { key: REMORA, address: WITNESS },
+          { key: STAGEMOLE, address: WITNESS },
+        ],
+      },
+    }),
+    faults: [['gateway.yaml', '  quorum: 3', '/witnesses/quorum', 'quorum']],
+    says: /3 of 2 witnesses/,
+  },
+  {
+    rule: 'a witness is known by a verifier key of a witness',
+    break: gateway({
+      witnesses: { quorum: 1, each: [REMORA.replace('+da77', '+da78'), EXAMPLE.key, 'remora'].map((key) => ({ key, address: WITNESS })) },
+    }),
+    faults: [
+      ['gateway.yaml', 'remora.n621.de+da78', '/witnesses/each/0/key', 'verifier-key'],
+      ['gateway.yaml', 'example.com/foo', '/witnesses/each/1/key', 'verifier-key'],
+      ['gateway.yaml', 'key: remora\n', '/witnesses/each/2/key', 'verifier-key'],
+    ],
+    says: /does not belong to its key[\s\S]*a witness’s Ed25519 key/,
+  },
+  {
+    rule: 'nobody is counted twice as a witness, under another name neither',
+    break: gateway({
+      witnesses: { quorum: 2, each: [REMORA, STAGEMOLE, REMORA_RENAMED, STAGEMOLE].map((key, i) => ({ key, address: `${WITNESS}${i}` })) },
+    }),
+    faults: [
+      ['gateway.yaml', 'other.example', '/witnesses/each/2/key', 'duplicate'],
+      ['gateway.yaml', `${STAGEMOLE}\n      address: ${WITNESS}3`, '/witnesses/each/3/key', 'duplicate'],
+    ],
+  },
+  {
+    rule: 'a witness is asked at an address that hides nothing',
+    break: gateway({ witnesses: { quorum: 1, each: [{ key: REMORA, address: 'https://user:hunter2@witness.test/' }] } }),
+    faults: [['gateway.yaml', 'https://user', '/witnesses/each/0/address', 'schema']],
+  },
+  {
+    rule: 'a gateway is no witness of its own log',
+    break: gateway({
+      witnesses: { quorum: 1, each: [{ key: REMORA, address: WITNESS }] },
+      witness: { name: 'remora.n621.de', logs: [{ origin: 'oncegate.example/log', keys: [EXAMPLE.key] }] },
+    }),
+    faults: [
+      ['gateway.yaml', REMORA, '/witnesses/each/0/key', 'duplicate'],
+      ['gateway.yaml', 'origin: oncegate', '/witness/logs/0/origin', 'duplicate'],
+    ],
+  },
+  {
+    rule: 'a witness has a name of its own',
+    break: gateway({ witness: { name: 'oncegate.example/log', logs: [{ origin: 'log.test', keys: [EXAMPLE.key] }] } }),
+    faults: [['gateway.yaml', 'name: oncegate', '/witness/name', 'duplicate']],
+  },
+  {
+    rule: 'a witnessed log stands once, and is known by verifier keys of a log',
+    break: gateway({
+      witness: {
+        name: 'w.test',
+        logs: [
+          { origin: 'log.test', keys: [EXAMPLE.key, REMORA] },
+          { origin: 'log.test', keys: [POST_QUANTUM.key] },
+          { origin: 'ờ'.repeat(90), keys: [EXAMPLE.key] },
+        ],
+      },
+    }),
+    faults: [
+      ['gateway.yaml', REMORA, '/witness/logs/0/keys/1', 'verifier-key'],
+      ['gateway.yaml', 'origin: log.test\n      keys:\n        - example.com/mldsa-log', '/witness/logs/1/origin', 'duplicate'],
+      ['gateway.yaml', 'origin: ờ', '/witness/logs/2/origin', 'unknown-value'],
+    ],
+    says: /longer than 255 bytes/,
+  },
   // Sandbox and production
   {
     rule: 'only an agency of the sandbox has its keys made for it',
@@ -894,6 +983,31 @@ t.test('the shipped configuration has no fault', async (t) => {
   t.doesNotThrow(() => openCatalogue('config', true));
 });
 
+t.test('who witnesses whom is read', async (t) => {
+  const copy = new Copy(t);
+  t.match(copy.load().gateway, { witnesses: undefined, witness: undefined });
+  gateway({
+    witnesses: { quorum: 1, each: [{ key: REMORA, address: WITNESS }] },
+    witness: {
+      name: 'w.test',
+      logs: [
+        { origin: 'go.sum database tree', keys: SEVERAL.keys.slice(0, 2) },
+        { origin: 'log.test', keys: [POST_QUANTUM.key] },
+      ],
+    },
+  })(copy);
+  const { witnesses, witness } = copy.load().gateway;
+  t.match(witnesses, { quorum: 1, everySeconds: 5, each: [{ key: { name: 'remora.n621.de', type: 4 }, address: WITNESS }] });
+  t.equal(witness?.name, 'w.test');
+  t.strictSame(
+    [...(witness?.logs ?? [])].map(([origin, keys]) => [origin, ...keys.map(({ name }) => name)]),
+    [
+      ['go.sum database tree', 'sum.golang.org', 'monkeys'],
+      ['log.test', 'example.com/mldsa-log'],
+    ],
+  );
+});
+
 t.test('the digest is that of all files, byte for byte', async (t) => {
   const copy = new Copy(t);
   dataset('vehicle', { plate: { $ref: 'oncegate:datasets/types#/$defs/text' } })(copy);
@@ -922,7 +1036,7 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
 });
 
 t.test('production refuses every part of the sandbox', async (t) => {
-  const sandboxed = ['gateway.yaml /logOrigin'];
+  const sandboxed = ['gateway.yaml /citizens/keys', 'gateway.yaml /logOrigin'];
   for (const name of readdirSync('config/agencies')) sandboxed.push(`agencies/${name} /sandbox`);
   for (const name of readdirSync('config/sources')) sandboxed.push(`sources/${name} /address`, `sources/${name} /credential`);
   try {
@@ -942,6 +1056,7 @@ t.test('production refuses every part of the sandbox', async (t) => {
     copy.write(`sources/${name}`, copy.read(`sources/${name}`).replaceAll(/: sandbox:.*/g, ': env:SOMEWHERE'));
   }
   copy.change('gateway.yaml', 'oncegate.example/log', 'log.agency.test');
+  copy.change('gateway.yaml', 'keys: sandbox', 'jwks: https://id.agency.test/jwks');
   t.strictSame(copy.faults(false), [], 'and takes the same without them');
 });
 

@@ -6,7 +6,7 @@ import t from 'tap';
 import { type Adapter, type Answer, SourceError } from '../src/adapter.ts';
 import { openCatalogue } from '../src/app.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
-import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { memoryCache } from '../src/cache/memory.ts';
 import { recordCache } from '../src/cache/records.ts';
@@ -144,7 +144,7 @@ t.test('the projection of another log, or one that does not open, is made again'
     await log.append(entry(directory === one ? 'X01.1' : 'X02.1'), { receipt: false });
     if (directory === one) await log.append(entry('X01.1'), { receipt: false });
     const search = openSqliteSearch(path, store);
-    const result = (await search.search({ limit: 9 })).map((row) => row.entry.agency);
+    const result = (await search.search({ limit: 9 })).map(({ body }) => (JSON.parse(body) as AuditEntry).agency);
     await search.close();
     await store.close();
     return result;

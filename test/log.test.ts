@@ -8,7 +8,7 @@ import t from 'tap';
 import { openCheckpoint } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { AuditLog, type LogSigner, LogUnavailable } from '../src/audit/log.ts';
-import { openSqliteSearch } from '../src/audit/search.ts';
+import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog, openSqliteReader } from '../src/audit/sqlite.ts';
 import type { Batch, LogStore } from '../src/audit/store.ts';
 import { NEWEST } from '../src/audit/tree.ts';

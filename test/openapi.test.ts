@@ -4,13 +4,15 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { startGateway, temporaryDirectory } from './support/gateway.ts';
+import { sandboxCitizenToken } from '../src/citizen-keys.ts';
+import type { CitizenIssuer } from '../src/domain.ts';
+import { ISSUER, startGateway, temporaryDirectory } from './support/gateway.ts';
 import { schemaCheck } from './support/schemas.ts';
 
 interface Operation {
   readonly summary?: string;
-  readonly security?: { agency?: string[] }[];
-  readonly parameters?: { name: string; example?: string }[];
+  readonly security?: { agency?: string[]; citizen?: string[] }[];
+  readonly parameters?: { name: string; in: string; required?: boolean; example?: string }[];
   readonly requestBody?: { content: Record<string, { schema: { $ref: string } }> };
   readonly responses: Record<string, { description: string; content?: Record<string, { schema: { $ref?: string; type?: string } }> }>;
 }
@@ -64,22 +66,28 @@ const VOLATILE = new Set([
   'checkpoint',
   'query',
   'access_token',
+  'leaf',
+  'digest',
 ]);
 const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
 
+const citizensToken = (): Promise<string> =>
+  sandboxCitizenToken(on.dataDirectory, on.gateway.catalogue.gateway.citizens as CitizenIssuer, ISSUER, '003099000017', on.time.now);
+
 t.test('every example works, and what comes back is what the document shows', async (t) => {
   for (const { path, method, operation, name } of operations) {
-    const scope = operation.security?.[0]?.agency;
-    const token = scope === undefined ? undefined : await on.token(scope.includes('audit') ? 'X09.1' : 'X01.1');
-    const url = (operation.parameters ?? []).reduce(
-      (text, parameter) => text.replace(`{${parameter.name}}`, parameter.example ?? ''),
-      path,
-    );
+    const { agency, citizen } = operation.security?.[0] ?? {};
+    const token = citizen === undefined ? agency && (await on.token(agency.includes('audit') ? 'X09.1' : 'X01.1')) : await citizensToken();
+    const { parameters = [] } = operation;
+    const url = parameters.reduce((text, parameter) => text.replace(`{${parameter.name}}`, parameter.example ?? ''), path);
+    const query = new URLSearchParams();
+    for (const { in: place, required, name: member, example } of parameters)
+      if (place === 'query' && required) query.set(member, example ?? '');
     if (path === '/oauth2/token') continue; // test/tokens.test.ts asks for tokens in every way
     const [type, body] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
     const example = document.components.schemas[nameOf(body?.schema.$ref)]?.examples?.[0];
     if (body !== undefined) t.ok(example, `${name} has an example request`);
-    const reply = await fetch(on.address + url, {
+    const reply = await fetch(`${on.address}${url}${query.size > 0 ? `?${query}` : ''}`, {
       method: method.toUpperCase(),
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

@@ -11,6 +11,7 @@ import type { Prefill } from '../src/domain.ts';
 import { type ProblemCode, problems } from '../src/problems.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { editedConfig, NOON, startGateway, type TestGateway } from './support/gateway.ts';
+import { TreeLog } from './support/tree-log.ts';
 
 /** The marked person. Nothing outside an answer may hold the number or the name, however it is written. */
 const NUMBER = '003099000017';
@@ -25,7 +26,7 @@ const sandbox = await startSandbox();
 const main = await startGateway({ sandbox });
 
 /** How the log of the second gateway behaves. */
-let logIs: 'whole' | 'unwritable' | 'unwritable-after-one' | 'unreadable' | 'hanging' = 'whole';
+let logIs: 'whole' | 'unwritable' | 'unwritable-after-one' | 'unreadable' | 'hanging' | 'pruned' = 'whole';
 let release = (): void => {};
 const released = new Promise<void>((resolve) => (release = resolve));
 const broken = await startGateway({
@@ -38,12 +39,30 @@ const broken = await startGateway({
       if (logIs === 'hanging') await released;
       return store.append(batch);
     },
-    head: () => (logIs === 'unreadable' ? Promise.reject(new Error(`cannot read ${NUMBER} ${NAME}`)) : store.head()),
+    async head() {
+      if (logIs === 'unreadable') throw new Error(`cannot read ${NUMBER} ${NAME}`);
+      return { ...(await store.head()), ...(logIs === 'pruned' ? { retention: 1 } : {}) };
+    },
+    async read(from, to) {
+      if (logIs !== 'pruned') return store.read(from, to);
+      return from === 0 ? [undefined] : [JSON.stringify({ kind: 'retention', retention: { before: {}, count: 1, upTo: 1 } })];
+    },
   }),
 });
 
-/** A grant that holds longer than the procedure, and one that is narrow. */
+/** A log for which the third gateway is a witness, and one of which it never heard. */
+const [witnessed, strange] = [new TreeLog('log.test'), new TreeLog('strange.test')];
+for (const log of [witnessed, strange]) log.grow(2);
+const cosign = (checkpoint: string | undefined, proof = ''): Buffer =>
+  http('POST', '/v1/witness/add-checkpoint', { 'content-type': 'text/plain' }, `old 0\n${proof}\n${checkpoint}`);
+
+/** A grant that holds longer than the procedure, one that is narrow, a log to witness, and an issuer of citizens' tokens that is gone. */
 const editedDirectory = editedConfig({
+  'gateway.yaml': (file) => ({
+    ...file,
+    witness: { name: 'witness.test', logs: [{ origin: witnessed.origin, keys: [witnessed.verifierKey] }] },
+    citizens: { issuer: 'https://id.test', jwks: 'http://127.0.0.1:9/jwks' },
+  }),
   'procedures/1.004873.yaml': (file) => ({ ...file, validFrom: '2026-12-01' }),
   'agencies/X01.1.yaml': (file) => {
     const grants = file.grants as unknown as { id: string }[];
@@ -65,6 +84,8 @@ const [token, auditToken, brokenToken, brokenAuditToken, editedToken] = await Pr
   broken.token('X09.1'),
   edited.token(),
 ]);
+/** It says an algorithm that is taken, so that a key is looked for. */
+const citizensToken = `${Buffer.from('{"alg":"ES256","kid":"one"}').toString('base64url')}.e30.AA`;
 const bearer = (value: string): Record<string, string> => ({ authorization: `Bearer ${value}` });
 
 const LONG_AGO = Date.parse('2026-06-30T16:59:59Z');
@@ -337,6 +358,32 @@ await table('every way of being refused', [
     http('GET', '/v1/audit/entries/999999', bearer(auditToken)),
     'unknown-entry',
     { record: [{ kind: 'audit-read', agency: 'X09.1', query: { index: 999_999 } }] },
+  ],
+  [
+    'an explanation of what was forgotten',
+    http('GET', '/v1/audit/entries/0/explanation', bearer(brokenAuditToken)),
+    'entry-pruned',
+    withLog('pruned', { headers: {}, record: [{ kind: 'audit-read', query: { index: 0, view: 'explanation' } }] }),
+  ],
+  [
+    'a citizen whose issuer does not answer',
+    http('POST', '/v1/accesses', bearer(citizensToken), '{}'),
+    'issuer-unavailable',
+    { gateway: edited, headers: { 'retry-after': '30' } },
+  ],
+  ['an agency among citizens', http('POST', '/v1/accesses', bearer(token), '{}'), 'unauthenticated'],
+  ['a log that is not witnessed here', cosign(strange.checkpoint), 'unknown-log', { gateway: edited }],
+  [
+    'a head that its log did not sign',
+    cosign(witnessed.checkpoint?.replace('\n2\n', '\n3\n')),
+    'checkpoint-not-signed',
+    { gateway: edited },
+  ],
+  [
+    'a head that does not continue the one before',
+    cosign(witnessed.checkpoint, `${Buffer.alloc(32).toString('base64')}\n`),
+    'checkpoint-inconsistent',
+    { gateway: edited },
   ],
   [
     'a log that cannot be written before a registry is asked',
@@ -847,7 +894,9 @@ await t.test('no line of the process log names a person, and no refusal counts a
   const failures = (gateway: TestGateway): unknown[] =>
     gateway.lines.map((line) => JSON.parse(line)).filter(({ level, status }) => level >= 50 || status >= 500);
   t.same(failures(main), []);
-  t.same(failures(edited), []);
+  const gone = failures(edited);
+  t.equal(gone.length, 2, 'but an issuer that is gone does');
+  t.match(gone, [{ code: 'issuer-unavailable' }, { route: '/v1/accesses', status: 503 }]);
   t.match(failures(broken)[0], { code: 'log-unavailable' }, 'as what fails does');
 });
 

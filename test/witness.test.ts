@@ -264,6 +264,31 @@ t.test('what does not fit is refused as the specification says, and changes noth
   t.equal((await fetch(`${address}/add-checkpoint`, { method: 'POST' })).status, 400);
 });
 
+t.test('a head that anybody brings again costs no write, and is cosigned anew when a minute is over', async (t) => {
+  const log = new TreeLog('log.test/one');
+  log.grow(5);
+  const time = { now: NOW };
+  const inner = openSqliteWitness(join(t.testdir(), 'again.db'));
+  let writes = 0;
+  const store: WitnessStore = {
+    ...inner,
+    replace(...head) {
+      writes++;
+      return inner.replace(...head);
+    },
+  };
+  const { address, key } = await serveWitness(t, known(log), { store, clock: () => time.now });
+  const ask = async (from: number): Promise<[string, number]> => {
+    const lines = await (await add(address, await bringing(log, from, 5))).text();
+    return [lines, checkCosignatures(log.signed(5) + lines, [key])[0]?.time ?? 0];
+  };
+  const [first] = await ask(0);
+  time.now += 59_000;
+  t.strictSame([(await ask(5))[0], writes], [first, 1]);
+  time.now += 2000;
+  t.strictSame([(await ask(5))[1] * 1000, writes], [NOW + 61_000, 2]);
+});
+
 /** What FiloSottile/torchwood’s `litewitness.txt` brings its witness, one after another, and what comes of it; its 403 for a log that is unknown became 404. */
 const SIGSUM = 'sigsum.org/v1/tree/4d6d8825a6bb689d459628312889dfbb0bcd41b5211d9e1ce768b0ff0309e562';
 const LEAF = (n: number): string => Buffer.from(`2a${n.toString(16).padStart(2, '0')}`.padEnd(64, '0'), 'hex').toString('base64');

@@ -1,5 +1,6 @@
 /** A line of the audit log: who asked what about whom, under which law, and what came of it. Never a value of a record. */
 import type { Freshness } from '../domain.ts';
+import type { Handover } from './handover.ts';
 
 export type EntryKind =
   /** Before a registry is asked. */
@@ -69,14 +70,6 @@ export interface Retention {
   readonly count: number;
   /** All of them stand before this index. */
   readonly upTo: number;
-}
-
-/** The key of the log that signs from here on, vouched for by the one before. */
-export interface Handover {
-  /** Verifier key, as text. */
-  readonly key: string;
-  /** Base64 Ed25519 signature of the key before over `handoverText`. */
-  readonly signature: string;
 }
 
 /** A registry's part in an answer. */

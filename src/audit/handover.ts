@@ -1,7 +1,14 @@
 /** How one key of the log takes over from another, so that whoever trusts the older may trust the newer. Pure, and of use without a gateway. */
 import { type KeyObject, sign, verify } from 'node:crypto';
 import { fromBase64, parseVerifierKey, type VerifierKey } from './checkpoint.ts';
-import type { Handover } from './entry.ts';
+
+/** The key of the log that signs from here on, vouched for by the one before. */
+export interface Handover {
+  /** Verifier key, as text. */
+  readonly key: string;
+  /** Base64 Ed25519 signature of the key before. */
+  readonly signature: string;
+}
 
 /** What the older key signs. It cannot be taken for a checkpoint, whose second line is a number. */
 const handoverText = (origin: string, key: string): Buffer => Buffer.from(`oncegate log key\n${origin}\n${key}\n`);

@@ -10,10 +10,14 @@ export interface SavedReply {
   readonly receipt: unknown;
 }
 
-export interface Verified {
+/** Where something stands in which log, under a head of how many entries. */
+export interface Place {
   readonly index: number;
   readonly size: number;
   readonly origin: string;
+}
+
+export interface Verified extends Place {
   readonly time: string;
   readonly agency: string;
 }
@@ -41,19 +45,46 @@ export function verifyReply(saved: SavedReply, keys: VerifierKey | readonly Veri
 
 /** Checks that the receipt's entry is in the tree whose head one of `keys` signed: for an entry of the log by itself. Throws as `verifyReply` does. */
 export function verifyReceipt(receipt: unknown, keys: VerifierKey | readonly VerifierKey[]): Verified {
-  const { entry, index, proof, checkpoint } = receiptParts(receipt);
-  const head = openCheckpoint(checkpoint, keys);
-  const root = rootFromPath(leafHash(Buffer.from(canonicalize(entry) ?? '')), index, head.size, proof);
-  if (root === undefined || !root.equals(head.root))
-    throw new Error('the entry is not in the log at this place: entry, index or proof was changed');
-  return { index, size: head.size, origin: head.origin, time: String(entry.time), agency: String(entry.agency) };
+  const { entry, ...place } = receiptParts(receipt);
+  return { ...verifyPlace(leafHash(canonicalize(entry) ?? ''), place, keys), time: String(entry.time), agency: String(entry.agency) };
 }
 
-function receiptParts(receipt: unknown): { entry: Record<string, unknown>; index: number; proof: Buffer[]; checkpoint: string } {
+/**
+ * The same for a receipt with the hash of an entry in its place, of an entry that names others too or was forgotten: some entry with that
+ * hash is in the tree. What it says, and whatever else stands in the receipt, nothing vouches for. Throws as `verifyReply` does.
+ */
+export function verifyLeaf(receipt: unknown, keys: VerifierKey | readonly VerifierKey[]): Place {
+  if (!isObject(receipt)) throw new Error('there is no receipt to check');
+  const { leaf } = receipt;
+  const hashed = typeof leaf === 'string' ? fromBase64(leaf) : undefined;
+  if (hashed?.length !== HASH_BYTES) throw new Error('the receipt’s leaf is not a hash');
+  return verifyPlace(hashed, placeParts(receipt), keys);
+}
+
+function verifyPlace(leaf: Buffer, { index, proof, checkpoint }: PlaceParts, keys: VerifierKey | readonly VerifierKey[]): Place {
+  const head = openCheckpoint(checkpoint, keys);
+  const root = rootFromPath(leaf, index, head.size, proof);
+  if (root === undefined || !root.equals(head.root))
+    throw new Error('the entry is not in the log at this place: entry, index or proof was changed');
+  return { index, size: head.size, origin: head.origin };
+}
+
+interface PlaceParts {
+  readonly index: number;
+  readonly proof: Buffer[];
+  readonly checkpoint: string;
+}
+
+function receiptParts(receipt: unknown): PlaceParts & { entry: Record<string, unknown> } {
   if (!isObject(receipt)) throw new Error('there is no receipt to check');
   onlyMembers(receipt, ['entry', 'index', 'proof', 'checkpoint'], 'receipt');
-  const { entry, index, proof, checkpoint } = receipt;
-  if (!isObject(entry) || typeof index !== 'number' || typeof checkpoint !== 'string' || !Array.isArray(proof)) {
+  const { entry } = receipt;
+  if (!isObject(entry)) throw new Error('the receipt lacks its entry, index, proof or checkpoint');
+  return { entry, ...placeParts(receipt) };
+}
+
+function placeParts({ index, proof, checkpoint }: Record<string, unknown>): PlaceParts {
+  if (typeof index !== 'number' || typeof checkpoint !== 'string' || !Array.isArray(proof)) {
     throw new Error('the receipt lacks its entry, index, proof or checkpoint');
   }
   const path = proof.map((item) => {
@@ -61,7 +92,7 @@ function receiptParts(receipt: unknown): { entry: Record<string, unknown>; index
     if (bytes?.length !== HASH_BYTES) throw new Error('the proof holds something that is not a hash');
     return bytes;
   });
-  return { entry, index, proof: path, checkpoint };
+  return { index, proof: path, checkpoint };
 }
 
 /** What nobody signed must not stand beside what was. */

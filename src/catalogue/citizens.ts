@@ -6,6 +6,8 @@ import type { RawCitizens } from './raw.ts';
 
 export function compileCitizens(file: ConfigFile, raw: RawCitizens, { sandbox }: { readonly sandbox: boolean }): CitizenIssuer {
   const { issuer, audience, keys, jwks = '', algorithms = ['EdDSA', 'ES256'], numberClaim = 'sub' } = raw;
+  if (keys === undefined && jwks === '') file.fault('/citizens', 'schema', 'lacks "keys" or "jwks"');
+  if (keys !== undefined && jwks !== '') file.fault('/citizens/jwks', 'duplicate', 'the issuer’s keys stand in `keys` already');
   if (Array.isArray(keys)) checkKeys(file, keys, '/citizens/keys');
   if (!sandbox) {
     if (keys === 'sandbox') file.fault('/citizens/keys', 'sandbox-in-production', 'only the sandbox has its issuer’s keys made for it');

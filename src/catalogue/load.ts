@@ -80,6 +80,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const citizens = gateway && raw?.citizens && compileCitizens(gateway, raw.citizens, options);
 
   const { witnesses, witness } = compileWitnesses(gateway);
+  if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
 
   if (faults.length > 0) throw new ConfigurationError(faults);
   return {
@@ -112,6 +113,17 @@ function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broke
   const names = new Set(broken.map((file) => file.replace(/(@[0-9-]+)?\.(ya?ml|json)$/, '')));
   return (folder, name) =>
     names.has(folder) || (name === undefined ? broken.some((file) => file.startsWith(`${folder}/`)) : names.has(`${folder}/${name}`));
+}
+
+/** An intent whose outcome is forgotten before it would look to the citizen as though it had come to none. */
+function checkRetention(
+  gateway: ConfigFile | undefined,
+  { intent = Number.POSITIVE_INFINITY, ...retention }: Record<string, number>,
+): void {
+  for (const kind of ['outcome', 'refusal']) {
+    if ((retention[kind] ?? intent) < intent)
+      gateway?.fault(`/retention/${kind}`, 'validity', 'is kept for a shorter time than the intents that came to it');
+  }
 }
 
 function checkDatasets(schemas: Schemas, faults: Fault[]): void {

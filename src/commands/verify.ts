@@ -1,8 +1,8 @@
-/** `oncegate verify`: one saved reply, or an auditor's entry, offline. */
+/** `oncegate verify`: one saved reply, an auditor's entry or a citizen's receipt, offline. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type SavedReply, verifyReceipt, verifyReply } from '../audit/verify.ts';
+import { type SavedReply, verifyLeaf, verifyReceipt, verifyReply } from '../audit/verify.ts';
 import { ClientError, clean } from '../client.ts';
 import { parseStrictJson } from '../http/strict-json.ts';
 import { type Command, required, UsageError, verifierKeys } from './command.ts';
@@ -25,6 +25,11 @@ export const verify: Command = async (argv, line) => {
     line.out(
       clean(`verified: entry ${index} of the log ${origin}, made for ${agency} at ${time}, under its signed head of ${size} entries`),
     );
+    return 0;
+  }
+  if (isObject(saved) && 'leaf' in saved) {
+    const { index, size, origin } = verifyLeaf(saved, key);
+    line.out(clean(`verified: an entry with this hash is entry ${index} of the log ${origin}, under its signed head of ${size} entries`));
     return 0;
   }
   const request = values.request === undefined ? undefined : parseStrictJson(readFileSync(values.request));

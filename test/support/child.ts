@@ -29,7 +29,11 @@ const SHIFTED_CLOCK = `data:text/javascript,${encodeURIComponent(`const now = Da
 export const shiftedNow = (): number => Date.now() + shift;
 
 /** Resolves when the process listens. Whoever starts it ends it. */
-export async function startChild(dataDirectory: string, port: number): Promise<ChildGateway> {
+export async function startChild(
+  dataDirectory: string,
+  port: number,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ChildGateway> {
   const child = spawn(process.execPath, ['--import', SHIFTED_CLOCK, 'src/main.ts', 'serve', '--sandbox'], {
     env: {
       ...process.env,
@@ -39,6 +43,7 @@ export async function startChild(dataDirectory: string, port: number): Promise<C
       ONCEGATE_CONFIG: 'config',
       ONCEGATE_ISSUER: `http://127.0.0.1:${port}`,
       LOG_LEVEL: 'fatal',
+      ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -56,11 +61,11 @@ export async function startChild(dataDirectory: string, port: number): Promise<C
   return { address: `http://127.0.0.1:${port}`, process: child, ended, errors: () => errors };
 }
 
-export async function childToken(address: string, dataDirectory: string, agency: string): Promise<string> {
+export async function childToken(address: string, dataDirectory: string, agency: string, issuer = address): Promise<string> {
   const reply = await fetch(`${address}/oauth2/token`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: await tokenRequest(dataDirectory, agency, address, shiftedNow()),
+    body: await tokenRequest(dataDirectory, agency, issuer, shiftedNow()),
   });
   if (!reply.ok) throw new Error(`no token: ${await reply.text()}`);
   return ((await reply.json()) as { access_token: string }).access_token;

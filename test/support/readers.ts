@@ -86,8 +86,8 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
   const catalogue = loadCatalogue({ directory: configDirectory, schemaDirectory: 'schemas', adapters: adapterFacts, sandbox: true });
   const configDigest = catalogue.digest;
   const keys = loadKeys(dataDirectory, true);
-  const book = { dataDirectory, databaseUrl: undefined, origin: 'oncegate.test/log', keys, configDigest, clock };
-  const { store, log } = await openLogbook({ ...book, ...(aroundStore === undefined ? {} : { aroundStore }) }, opened);
+  const book = { dataDirectory, databaseUrl: undefined, settings: catalogue.gateway, keys, configDigest, clock, logger, aroundStore };
+  const { store, log } = await openLogbook(book, opened);
   const newer = { key: createSecretKey(randomBytes(32)), from: Number.POSITIVE_INFINITY };
   const people = pseudonyms([newer, ...keys.pseudonym], clock);
 

@@ -1,0 +1,116 @@
+/** The search on a thread of its own: following the log and searching it take nothing from those who wait for a reply. */
+import { Worker } from 'node:worker_threads';
+import type { LogSearch } from './search.ts';
+import { LogBroken } from './store.ts';
+
+/** Where the log is, and the copy that is searched. */
+export type DeskLocation = { readonly sqlite: { readonly log: string; readonly search: string } } | { readonly postgres: string };
+
+export interface DeskOptions {
+  /** Milliseconds after which the copy follows by itself, so that a search finds little left to do. */
+  readonly followEvery?: number;
+  /** Told when the copy cannot follow, and when the thread died. */
+  readonly onTrouble?: (error: Error) => void;
+}
+
+/** What the thread is given. */
+export interface DeskSettings {
+  readonly location: DeskLocation;
+  readonly followEvery: number;
+}
+
+export interface DeskCall {
+  readonly id: number;
+  readonly method: keyof LogSearch;
+  readonly args: readonly unknown[];
+}
+
+/** Errors as they cross between threads: what those who catch them tell them by. */
+export interface DeskError {
+  readonly name: string;
+  readonly message: string;
+  readonly index?: number;
+}
+export type DeskReply = { readonly id: number; readonly result?: unknown; readonly error?: DeskError } | { readonly trouble: DeskError };
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const FOLLOW_EVERY_MS = 5000;
+/** A step under way is waited for; one that takes longer is cut off, and leaves nothing. */
+const CLOSE_MS = 2000;
+
+/** Opens the desk. Its thread keeps no process alive but while it is asked something, and is started again by the next question should it die. */
+export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS, onTrouble = () => {} }: DeskOptions = {}): LogSearch {
+  const settings: DeskSettings = { location, followEvery };
+  let closed = false;
+  let calls = 0;
+  let desk: { thread: Worker; waiting: Map<number, Waiting> } | undefined;
+
+  const start = (): { thread: Worker; waiting: Map<number, Waiting> } => {
+    const thread = new Worker(new URL('./desk-worker.ts', import.meta.url), { name: 'oncegate-desk', workerData: settings });
+    const waiting = new Map<number, Waiting>();
+    thread.unref();
+    thread.on('message', (reply: DeskReply) => {
+      if ('trouble' in reply) return onTrouble(revived(reply.trouble));
+      const { id, result, error } = reply;
+      const asked = waiting.get(id);
+      waiting.delete(id);
+      if (waiting.size === 0) thread.unref();
+      if (error === undefined) asked?.resolve(result);
+      else asked?.reject(revived(error));
+    });
+    let cause: unknown;
+    thread.on('error', (error) => {
+      cause = error;
+    });
+    thread.on('exit', () => {
+      if (desk?.thread === thread) desk = undefined;
+      const died = new Error('the thread that searches the log died', { cause });
+      for (const { reject } of waiting.values()) reject(died);
+      if (!closed) onTrouble(died);
+    });
+    return { thread, waiting };
+  };
+
+  const ask = <T>(method: keyof LogSearch, ...args: readonly unknown[]): Promise<T> => {
+    if (closed) return Promise.reject(new Error('the search is closed'));
+    const { thread, waiting } = (desk ??= start());
+    return new Promise<T>((resolve, reject) => {
+      const call: DeskCall = { id: ++calls, method, args };
+      waiting.set(call.id, { resolve: (result) => resolve(result as T), reject });
+      thread.ref();
+      thread.postMessage(call);
+    });
+  };
+
+  desk = start();
+  return {
+    search: (query) => ask('search', query),
+    summary: (query) => ask('summary', query),
+    expired: (kind, before, limit) => ask('expired', kind, before, limit),
+    forget: (indexes) => ask('forget', indexes),
+    progress: () => ask('progress'),
+    async close() {
+      const thread = desk?.thread;
+      if (closed || thread === undefined) {
+        closed = true;
+        return;
+      }
+      const gone = new Promise((resolve) => thread.once('exit', resolve));
+      void ask('close').catch(() => {});
+      closed = true;
+      const patience = setTimeout(() => void thread.terminate(), CLOSE_MS);
+      await gone;
+      clearTimeout(patience);
+    },
+  };
+}
+
+function revived({ name, message, index }: DeskError): Error {
+  if (name === 'LogBroken') return new LogBroken(message, index);
+  if (name === 'RangeError') return new RangeError(message);
+  return Object.assign(new Error(message), { name });
+}
