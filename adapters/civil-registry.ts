@@ -20,7 +20,7 @@ const BOOKS = {
 } as const;
 
 export function civilRegistry(settings: AdapterSettings): Adapter {
-  const connection = connect(settings.address);
+  const connection = connect(settings.address, settings);
   const headers: Record<string, string> = settings.credential === undefined ? {} : { authorization: `Bearer ${settings.credential}` };
   return {
     datasets: { birth: 'person', marriage: 'person', death: 'person' },

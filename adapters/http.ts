@@ -25,16 +25,21 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+export interface ConnectionLimits {
+  readonly connections?: number | undefined;
+  readonly bytes?: number;
+}
+
 /** What a registry can make the gateway hold: enough for any record, too little to exhaust it. */
 const LIMITS = { bytes: 1024 * 1024, depth: 32, connections: 32 };
 
-export function connect(address: URL, limits: { readonly bytes: number } = LIMITS): Connection {
+export function connect(address: URL, { connections, bytes = LIMITS.bytes }: ConnectionLimits = {}): Connection {
   // No time limit here: the caller's signal is the only clock.
   const pool = new Pool(address.origin, {
-    connections: LIMITS.connections,
+    connections: connections ?? LIMITS.connections,
     headersTimeout: 0,
     bodyTimeout: 0,
-    maxResponseSize: limits.bytes,
+    maxResponseSize: bytes,
   });
   const base = address.pathname.replace(/\/$/, '');
 
@@ -52,7 +57,7 @@ export function connect(address: URL, limits: { readonly bytes: number } = LIMIT
       return await replyOf(response, call.answers ?? [], signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw error instanceof SourceError ? error : connectionFailure(error, limits.bytes);
+      throw error instanceof SourceError ? error : connectionFailure(error, bytes);
     }
   };
   return { ask, close: () => pool.destroy() };

@@ -16,7 +16,7 @@ export function jsonHttp(settings: AdapterSettings): Adapter {
   const datasets: Record<string, KeyKind> = {};
   for (const [name, { request }] of descriptions) datasets[name] = request.key;
 
-  const connection = connect(settings.address);
+  const connection = connect(settings.address, settings);
   const lookUp: Adapter['lookUp'] = async ({ dataset, key }, signal) => {
     const description = descriptions.get(dataset);
     if (description === undefined) throw new SourceError('error', 'the source does not serve the dataset');

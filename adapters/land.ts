@@ -24,7 +24,7 @@ interface Right {
 type Ask = (path: string, body: JsonObject, signal: AbortSignal, answers?: readonly number[]) => Promise<Reply>;
 
 export function land(settings: AdapterSettings): Adapter {
-  const connection: Connection = connect(settings.address);
+  const connection: Connection = connect(settings.address, settings);
   const headers: Record<string, string> = settings.credential === undefined ? {} : { authorization: `Bearer ${settings.credential}` };
   const ask: Ask = (path, body, signal, answers = []) => connection.ask({ path, headers, body, answers }, signal);
   return {

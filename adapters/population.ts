@@ -32,7 +32,7 @@ const OUTCOME: Readonly<Record<string, 'found' | 'absent' | 'cancelled' | Source
 };
 
 export function population(settings: AdapterSettings): Adapter {
-  const connection = connect(settings.address);
+  const connection = connect(settings.address, settings);
   const headers: Record<string, string> = settings.credential === undefined ? {} : { 'x-khoa-ket-noi': settings.credential };
   return {
     datasets: { person: 'person' },

@@ -52,7 +52,7 @@ export class SourceError extends Error {
  * A registry, spoken to in its own dialect.
  *
  * An adapter MUST stop and reject when `signal` aborts, MUST reject only with `SourceError` or the signal's reason, and MUST
- * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` wraps it with what it needs.
+ * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` and `src/stages/around/` wrap it with what it needs.
  */
 export interface Adapter {
   /** The datasets it answers and the key of each. Never empty, constant for its life. */
@@ -68,6 +68,8 @@ export interface AdapterSettings {
   readonly address: URL;
   /** The secret that the registry knows the gateway by, already read from where the file refers to. */
   readonly credential: string | undefined;
+  /** Look-ups that will be under way at once: with fewer connections some would wait where nobody sees it. 32 unless said. */
+  readonly connections?: number;
   /** The `datasets` member of the source's file, for adapters that are described there rather than coded. */
   readonly datasets: Readonly<Record<string, JsonObject>>;
 }

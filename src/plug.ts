@@ -39,7 +39,8 @@ export function plugSources(
     if (source.credential !== undefined && credential === undefined) fault('credential', `${source.credential} leads nowhere`);
     const create = adapters[source.adapter];
     if (address === undefined || create === undefined) continue;
-    const adapter = create({ address, credential, datasets: source.datasets as unknown as Record<string, JsonObject> });
+    const datasets = source.datasets as unknown as Record<string, JsonObject>;
+    const adapter = create({ address, credential, connections: source.protection.atOnce, datasets });
     plugged.set(source.id, { source, adapter });
   }
   if (faults.length > 0) throw new ConfigurationError(faults);

@@ -135,7 +135,7 @@ async function reasonOf(lookUp: Promise<unknown>, key: string): Promise<SourceEr
   return error;
 }
 
-const BUSY: Partial<Record<SandboxSource, number>> = { population: 30, 'civil-registry': 60 };
+const BUSY: Partial<Record<SandboxSource, number>> = { population: 2, 'civil-registry': 3 };
 
 for (const { name, source, dataset, make } of ROWS) {
   t.test(name, async (t) => {
