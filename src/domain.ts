@@ -305,7 +305,7 @@ export type Outcome = {
   | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: Freshness }
   | { readonly kind: 'unavailable'; readonly reason: SourceFailure | NotAskedReason; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
-  | { readonly kind: 'no-key'; readonly reason: NoKey }
+  | { readonly kind: 'no-key'; readonly reason: NoKey; readonly retryAfterSeconds?: number }
 );
 /** Why the gateway did not ask a source, stable as `SourceFailure` is: its maintenance, its failures, its budget, or too many at once. */
 export type NotAskedReason = 'maintenance' | 'circuit-open' | 'budget' | 'overloaded';

@@ -7,8 +7,8 @@ import type { Broken } from './surroundings.ts';
 
 /** As many connections as an adapter that speaks HTTP opens unless told otherwise. */
 const AT_ONCE = 32;
-/** Waiting look-ups for each place: at 100 ms an answer, they wait less than a second. */
-const WAITING_PER_PLACE = 8;
+/** Waiting look-ups for each place, where the registry is so fast that they can all be answered in time: at 20 ms an answer, say. */
+const WAITING_PER_PLACE = 64;
 const CIRCUIT: Protection['circuit'] = { failures: 5, percent: 50, of: 20, withinSeconds: 20, pauseSeconds: 2, longestPauseSeconds: 15 };
 const RETRY: Protection['retry'] = { most: 1, percent: 10 };
 

@@ -28,7 +28,7 @@ export async function resolve(authorised: Authorised, plan: Plan, open: Open, to
 /** How far the clocks of gateways that share a cache may be apart. Milliseconds. */
 const SKEW_MS = 2000;
 
-type Key = { readonly value: string } | { readonly reason: NoKey };
+type Key = { readonly value: string } | { readonly reason: NoKey; readonly retryAfterSeconds?: number };
 
 class Resolution {
   readonly #authorised: Authorised;
@@ -85,10 +85,11 @@ class Resolution {
     const role = this.#plan.procedure.roles.get(name);
     if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
     let reason: NoKey = 'not-found';
+    let wait: { retryAfterSeconds?: number } = {};
     for (const binding of role.from) {
       const outcome = await this.outcome(binding.lookUp);
-      if (outcome.kind === 'unavailable') reason = 'unavailable';
-      if (outcome.kind === 'no-key' && reason === 'not-found') reason = outcome.reason;
+      if (outcome.kind === 'unavailable') [reason, wait] = ['unavailable', waitOf(outcome)];
+      if (outcome.kind === 'no-key' && reason === 'not-found') [reason, wait] = [outcome.reason, waitOf(outcome)];
       if (outcome.kind !== 'found') continue;
       for (const pointer of binding.values) {
         const [value, ...others] = new Set(valuesAt(outcome.record, pointer).filter((found) => typeof found === 'string'));
@@ -96,7 +97,7 @@ class Resolution {
         if (value !== undefined) return { value };
       }
     }
-    return { reason };
+    return { reason, ...wait };
   }
 
   async #lookUp(index: number): Promise<Outcome> {
@@ -104,7 +105,7 @@ class Resolution {
     const role = this.#plan.procedure.roles.get(lookUp?.role ?? '');
     if (lookUp === undefined || role === undefined) throw new Error('the plan speaks of a look-up that the procedure has not');
     const key = await this.#key(role.name);
-    if ('reason' in key) return { kind: 'no-key', reason: key.reason };
+    if ('reason' in key) return { kind: 'no-key', ...key };
     const name = { source: lookUp.source, dataset: lookUp.dataset, kind: role.kind, key: key.value };
     const source = this.#tools.sources.get(lookUp.source);
     const limits = source?.datasets[lookUp.dataset];
@@ -173,9 +174,8 @@ function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached
 
 function toUnavailable(error: unknown): Outcome {
   if (!(error instanceof SourceError || error instanceof NotAsked)) throw error;
-  return {
-    kind: 'unavailable',
-    reason: error.reason,
-    ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
-  };
+  return { kind: 'unavailable', reason: error.reason, ...waitOf(error) };
 }
+
+const waitOf = ({ retryAfterSeconds }: { readonly retryAfterSeconds?: number | undefined }): { retryAfterSeconds?: number } =>
+  retryAfterSeconds === undefined ? {} : { retryAfterSeconds };

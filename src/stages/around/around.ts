@@ -1,7 +1,7 @@
 /** What stands around a registry: functions around the one that asks it, in an order that is part of the contract. */
 import { SourceError, type SourceFailure } from '../../adapter.ts';
 import type { Clock, Source } from '../../domain.ts';
-import { orAborted } from '../deadline.ts';
+import { orAborted, TimeUp } from '../deadline.ts';
 import { Budget } from './budget.ts';
 import { type Changed, Circuit, type Finding } from './circuit.ts';
 import { Calendar } from './maintenance.ts';
@@ -42,13 +42,18 @@ const AGAINST: Readonly<Record<SourceFailure, boolean>> = {
   'wrong-subject': false,
 };
 
+/** Whoever would wait longer than there is time is not to wait at all: by Little's law, `atOnce` are through every `typical` milliseconds. */
+function mayWait({ protection: { atOnce, waiting }, timeoutMs }: Source, typical: number): number {
+  return typical <= 0 ? waiting : Math.min(waiting, (atOnce * Math.max(0, timeoutMs - typical)) / typical);
+}
+
 export function around(source: Source, { clock, random, changed }: AroundTools): Around {
   const { protection, timeoutMs } = source;
   const calendar = new Calendar(protection.maintenance, clock);
   const circuit = new Circuit(protection.circuit, clock, random, changed);
   const budget = new Budget(protection.budget, clock);
-  const places = new Places(protection.atOnce, protection.waiting);
   const meter = new Meter(clock);
+  const places = new Places(protection.atOnce, () => mayWait(source, meter.typical));
   /** How long those who wait now take to get through. Milliseconds. */
   const queue = (): number => ((places.waiting + 1) * meter.typical) / protection.atOnce;
 
@@ -94,7 +99,10 @@ export function around(source: Source, { clock, random, changed }: AroundTools):
     };
 
   let lastError = '';
-  /** An error about the same record again is about that record: one that no registry can read must not close the registry for all. */
+  /**
+   * An error about the same record again is about that record: one that no registry can read must not close the registry for all. Nor must
+   * this process when it is itself too busy.
+   */
   const findingOf = (error: unknown, record: string, hadItsTime: boolean): Finding => {
     if (!(error instanceof SourceError)) return 'nothing';
     if (!AGAINST[error.reason]) return 'answered';
@@ -111,7 +119,7 @@ export function around(source: Source, { clock, random, changed }: AroundTools):
     async (question, signal) => {
       const passage = circuit.enter();
       budget.take(question.agency);
-      const hadItsTime = question.until - clock() >= timeoutMs / 2;
+      const inTime = question.until - clock() >= timeoutMs / 2;
       let finding: Finding = 'nothing';
       try {
         const answer = await next(question, signal);
@@ -119,7 +127,11 @@ export function around(source: Source, { clock, random, changed }: AroundTools):
         return answer;
       } catch (error) {
         if (error instanceof SourceError && error.retryAfterSeconds) circuit.leaveAlone(error.retryAfterSeconds);
-        finding = findingOf(error, `${question.dataset} ${question.key}`, hadItsTime);
+        finding = findingOf(
+          error,
+          `${question.dataset} ${question.key}`,
+          inTime && !(signal.reason instanceof TimeUp && signal.reason.late),
+        );
         throw error;
       } finally {
         circuit.leave(passage, finding);

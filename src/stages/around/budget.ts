@@ -2,13 +2,14 @@
 import type { Clock, Protection, Rate } from '../../domain.ts';
 
 /**
- * One budget, as the time at which it will be whole again (GCRA, ITU-T I.371): in any while of `w` seconds no more than
- * burst + w × perSecond are taken.
+ * One budget, as the milliseconds until it will be whole again (a leaky bucket; GCRA of ITU-T I.371): in any while of `w` seconds no more
+ * than burst + w × perSecond are taken.
  */
 export class Bucket {
   readonly #interval: number;
   readonly #whole: number;
-  #full = Number.NEGATIVE_INFINITY;
+  #owed = 0;
+  #at = Number.NEGATIVE_INFINITY;
 
   constructor({ perSecond, burst }: Rate) {
     this.#interval = 1000 / perSecond;
@@ -17,21 +18,29 @@ export class Bucket {
 
   /** Milliseconds until one can be taken; 0 for now. */
   wait(now: number): number {
-    // A clock that was set back: nothing can be owed for longer than all of it.
-    if (this.#full > now + this.#whole) this.#full = now + this.#whole;
-    return Math.max(0, Math.ceil(this.#full + this.#interval - this.#whole - now));
+    return Math.max(0, Math.ceil(this.#owedAt(now) + this.#interval - this.#whole - ROUNDING));
   }
 
   /** To be called where `wait` is 0. */
   take(now: number): void {
-    this.#full = Math.max(now, this.#full) + this.#interval;
+    this.#owed = this.#owedAt(now) + this.#interval;
   }
 
   /** The share of it, from 0 to 1, that is not there just now. */
   used(now: number): number {
-    return Math.min(1, Math.max(0, (this.#full - now) / this.#whole));
+    return Math.min(1, this.#owedAt(now) / this.#whole);
+  }
+
+  /** While a clock is set back, time stands still. */
+  #owedAt(now: number): number {
+    this.#owed = Math.max(0, this.#owed - Math.max(0, now - this.#at));
+    this.#at = now;
+    return this.#owed;
   }
 }
+
+/** A third of a second, three times, is not quite a second: what is missing, in milliseconds, is nothing. */
+const ROUNDING = 1e-6;
 
 export class Budget {
   readonly #settings: Protection['budget'];

@@ -62,7 +62,8 @@ export class Circuit {
   /** Milliseconds until it is worth asking; 0 where a look-up would pass now. While another tries the registry, nobody knows: a second. */
   wait(): number {
     if (!this.#open) return 0;
-    const left = this.#until - this.#time();
+    const now = this.#time();
+    const left = this.#until - now;
     return left > 0 ? left : this.#trying ? 1000 : 0;
   }
 

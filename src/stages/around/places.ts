@@ -7,13 +7,14 @@ interface Waiting {
 
 export class Places {
   readonly #atOnce: number;
-  readonly #mayWait: number;
+  readonly #mayWait: () => number;
   #taken = 0;
   #waiting = 0;
   /** Those who wait by agency, the agency whose turn is next first. */
   readonly #queues = new Map<string, Waiting[]>();
 
-  constructor(atOnce: number, mayWait: number) {
+  /** `mayWait` is how many may wait, as things stand. */
+  constructor(atOnce: number, mayWait: () => number) {
     this.#atOnce = atOnce;
     this.#mayWait = mayWait;
   }
@@ -35,7 +36,7 @@ export class Places {
       this.#taken++;
       return undefined;
     }
-    if (signal.aborted || (this.#waiting >= this.#mayWait && !this.#makeRoomFor(agency))) return Promise.resolve(false);
+    if (signal.aborted || (this.#waiting >= this.#mayWait() && !this.#makeRoomFor(agency))) return Promise.resolve(false);
     return new Promise((resolve) => {
       const settle = (there: boolean) => (): void => {
         signal.removeEventListener('abort', giveUp);
