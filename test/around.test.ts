@@ -1,9 +1,12 @@
 /** What stands around a registry: each part by itself, against an oracle or a property, and the order in which they come. */
+import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { type Adapter, type Answer, SourceError, type SourceFailure } from '../src/adapter.ts';
+import { openCatalogue } from '../src/app.ts';
 import type { Opened, Protection, Rate, Source } from '../src/domain.ts';
 import { Admission } from '../src/http/admission.ts';
+import { REASONS } from '../src/print.ts';
 import { around } from '../src/stages/around/around.ts';
 import { Bucket } from '../src/stages/around/budget.ts';
 import { Circuit, type Finding, type Passage } from '../src/stages/around/circuit.ts';
@@ -131,6 +134,19 @@ t.test('the order is maintenance, circuit, budget, places; and whoever is refuse
     t.strictSame(one.counts, before, 'neither on record nor asked');
     t.equal(one.state('X01.1').recent.reasons[says.split(' ')[0] ?? ''], 1, 'and counted');
   }
+});
+
+t.test('the documents tell the order and the defaults as they are', async (t) => {
+  const table = /\| \| stands in the way[\s\S]*?\n\n/.exec(readFileSync('docs/operating.md', 'utf8'))?.[0] ?? '';
+  const reasons = [...table.matchAll(/^\| [2-5] \|[^|]*\| `([a-z-]+)` \|/gm)].map(([, reason]) => reason);
+  t.strictSame(reasons, ['maintenance', 'circuit-open', 'budget', 'overloaded']);
+  const { protection } = openCatalogue('config', true).sources.get('population') as Source;
+  t.strictSame(protection, DEFAULTS);
+  const { failures, of, percent, withinSeconds, pauseSeconds, longestPauseSeconds } = protection.circuit;
+  t.equal(percent, 50);
+  const circuit = `${failures} failures in a row, or half of at least ${of} look-ups in ${withinSeconds} s; open for ${pauseSeconds} s, then 4, 8, at most ${longestPauseSeconds}`;
+  for (const words of [circuit, '32 at once, 2,048 waiting', '1 retry, for 10 of 100 look-ups at most']) t.ok(table.includes(words), words);
+  for (const reason of reasons) t.ok(reason !== undefined && reason in REASONS, `${reason} is told in plain words`);
 });
 
 t.test('the intent is on record before the registry is asked, and where the log is away nobody is', async (t) => {
