@@ -52,8 +52,8 @@ export class Admission {
     this.#watched = loopTimes();
   }
 
-  /** Undefined where a request is taken, which then must `leave`; or the seconds after which it is worth trying again. */
-  enter(): number | undefined {
+  /** Undefined where a request can be taken; or the seconds after which it is worth trying again. */
+  wait(): number | undefined {
     const { active, idle } = this.#loopTimes();
     this.#watch(active, idle);
     if (this.#atWork === 0) this.#lastLeft = active + idle;
@@ -63,8 +63,12 @@ export class Admission {
       const stuck = active + idle - this.#lastLeft > this.#deadlineMs;
       if (tooLong || stuck || this.#atWork >= NEVER) return Math.max(1, Math.ceil((stuck ? this.#deadlineMs : wait) / 1000));
     }
-    this.#atWork++;
     return undefined;
+  }
+
+  /** To be called where there is nothing to wait for, and followed by `leave`. */
+  enter(): void {
+    this.#atWork++;
   }
 
   leave(): void {

@@ -1,5 +1,5 @@
 /** For agency back-ends and their developers: prefills, procedures, sources. */
-import type { FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyPluginAsync } from 'fastify';
 import type { Catalogue } from '../catalogue/load.ts';
 import {
   type Caller,
@@ -35,7 +35,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
   return async (server) => {
     server.post('/v1/prefills', {
       // Once it is known who asks, and before the body is read: a refusal is to cost as little as it can.
-      onRequest: [authentication('prefill').onRequest, admitted(admission)],
+      onRequest: [authentication('prefill').onRequest, async () => refuse(admission)],
       schema: operation({
         summary: 'Fill a form and judge a dossier',
         description:
@@ -47,10 +47,17 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
         refusals: [400, 401, 403, 404, 413, 415, 503],
       }),
       handler: async (request, reply) => {
-        const done = await exchange(callerOf(request), request.body as PrefillRequest, goneSignal(reply));
-        if (done === undefined) return reply.hijack();
-        // The prefill is sent as the bytes that were hashed: canonical JSON, spliced in and not made again.
-        return reply.type('application/json').send(`{"prefill":${done.prefill},"receipt":${JSON.stringify(done.receipt)}}`);
+        // Many may have come while the body did.
+        refuse(admission);
+        admission.enter();
+        try {
+          const done = await exchange(callerOf(request), request.body as PrefillRequest, goneSignal(reply));
+          if (done === undefined) return reply.hijack();
+          // The prefill is sent as the bytes that were hashed: canonical JSON, spliced in and not made again.
+          return reply.type('application/json').send(`{"prefill":${done.prefill},"receipt":${JSON.stringify(done.receipt)}}`);
+        } finally {
+          admission.leave();
+        }
       },
     });
 
@@ -95,14 +102,11 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
   };
 };
 
-/** A request that is taken is at work until its connection is done with it, whether it was answered or not. */
-const admitted =
-  (admission: Admission): onRequestAsyncHookHandler =>
-  async (_request, reply) => {
-    const retryAfterSeconds = admission.enter();
-    if (retryAfterSeconds !== undefined) throw new Problem('overloaded', { retryAfterSeconds });
-    reply.raw.once('close', () => admission.leave());
-  };
+/** Throws where a request would not be answered in time. */
+function refuse(admission: Admission): void {
+  const retryAfterSeconds = admission.wait();
+  if (retryAfterSeconds !== undefined) throw new Problem('overloaded', { retryAfterSeconds });
+}
 
 const grantOf = (caller: Caller, procedure: string, today: string): Grant | undefined =>
   caller.agency.grants.find((grant) => grant.procedure === procedure && inForce(grant, today));

@@ -1,6 +1,7 @@
 /** What a registry did in the last minutes: how long its answers took, what failed and why, whom it was not asked for. In constant memory. */
-import type { SourceFailure } from '../../adapter.ts';
+import { SourceError, type SourceFailure } from '../../adapter.ts';
 import type { Clock, NotAskedReason } from '../../domain.ts';
+import { type AskOnce, type LookUpOnce, NotAsked } from './question.ts';
 import { Slices } from './slices.ts';
 
 const SLICES = 5;
@@ -43,7 +44,7 @@ export class Meter {
     this.#since = clock();
   }
 
-  /** Milliseconds that an answer takes, of late; 0 where nothing was answered yet. */
+  /** Milliseconds that an answer takes, of late, a refusal too; 0 where nothing came yet. */
   get typical(): number {
     return this.#typical ?? 0;
   }
@@ -59,15 +60,17 @@ export class Meter {
     slice.asked++;
     const bucket = bucketOf(milliseconds);
     slice.latencies[bucket] = (slice.latencies[bucket] as number) + 1;
-    this.#typical = this.#typical === undefined ? milliseconds : this.#typical + WEIGHT * (milliseconds - this.#typical);
+    this.#took(milliseconds);
     this.#feel(0);
   }
 
-  failed(reason: SourceFailure): void {
+  failed(reason: SourceFailure, took: number): void {
     const slice = this.#slices.at(this.#clock());
     slice.asked++;
     slice.failed++;
     slice.reasons.set(reason, (slice.reasons.get(reason) ?? 0) + 1);
+    // How long nothing came says how long was waited, not how long an answer takes.
+    if (reason !== 'timeout' && reason !== 'unreachable') this.#took(Math.max(0, took));
     this.#feel(1);
   }
 
@@ -97,6 +100,10 @@ export class Meter {
       p95: quantile(latencies, 0.95),
       reasons,
     };
+  }
+
+  #took(milliseconds: number): void {
+    this.#typical = this.#typical === undefined ? milliseconds : this.#typical + WEIGHT * (milliseconds - this.#typical);
   }
 
   #feel(failed: 0 | 1): void {
@@ -141,4 +148,36 @@ function clear(slice: Slice): void {
   slice.asked = slice.failed = slice.retried = 0;
   slice.reasons.clear();
   slice.latencies.fill(0);
+}
+
+interface Measuring {
+  readonly meter: Meter;
+  readonly clock: Clock;
+}
+
+/** Measures whoever is asked. */
+export function withMeter(ask: AskOnce, { meter, clock }: Measuring): AskOnce {
+  return async (question, signal) => {
+    const from = clock();
+    try {
+      const answer = await ask(question, signal);
+      meter.answered(clock() - from);
+      return answer;
+    } catch (error) {
+      if (error instanceof SourceError) meter.failed(error.reason, clock() - from);
+      throw error;
+    }
+  };
+}
+
+/** Counts for whom nobody was asked. */
+export function withCount(next: LookUpOnce, { meter }: Measuring): LookUpOnce {
+  return async (question, signal) => {
+    try {
+      return await next(question, signal);
+    } catch (error) {
+      if (error instanceof NotAsked) meter.notAsked(error.reason);
+      throw error;
+    }
+  };
 }

@@ -1,14 +1,10 @@
 /** A connection that broke may be made again once, where there is time for it; not so often that a storm is multiplied. */
 import { setTimeout as after } from 'node:timers/promises';
 import { SourceError } from '../../adapter.ts';
-import type { Clock, Protection } from '../../domain.ts';
+import type { Known } from './around.ts';
 import type { AskOnce, Question } from './question.ts';
 
-export interface RetryTools {
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Milliseconds that an answer takes, of late. */
-  readonly typical: () => number;
+export interface RetryTools extends Pick<Known, 'source' | 'clock' | 'random' | 'meter'> {
   /** Whether the registry may be asked once more, on behalf of this agency; if so, it counts. */
   readonly spend: (question: Question) => boolean;
 }
@@ -19,7 +15,8 @@ const SPREAD_MS = 100;
 const MOST_SAVED = 10;
 
 /** Looking up has no effect, so even a question that may have arrived can be asked again; but only a broken connection says that the answer would be another. */
-export function withRetry(ask: AskOnce, { most, percent }: Protection['retry'], tools: RetryTools): AskOnce {
+export function withRetry(ask: AskOnce, { source, clock, random, meter, spend }: RetryTools): AskOnce {
+  const { most, percent } = source.protection.retry;
   let saved = Math.min(1, most);
   return async (question, signal) => {
     saved = Math.min(MOST_SAVED, saved + percent / 100);
@@ -28,11 +25,11 @@ export function withRetry(ask: AskOnce, { most, percent }: Protection['retry'], 
         return await ask(question, signal);
       } catch (error) {
         if (!(error instanceof SourceError) || error.reason !== 'unreachable' || error.retryAfterSeconds) throw error;
-        const pause = tools.random() * SPREAD_MS;
-        const inTime = tools.clock() + pause + tools.typical() < question.until;
+        const pause = random() * SPREAD_MS;
+        const inTime = clock() + pause + meter.typical < question.until;
         if (retries >= most || saved < 1 || !inTime || signal.aborted) throw error;
         await after(pause, undefined, { signal }).catch(() => undefined);
-        if (signal.aborted || saved < 1 || !tools.spend(question)) throw error;
+        if (signal.aborted || saved < 1 || !spend(question)) throw error;
         saved--;
       }
     }

@@ -1,11 +1,10 @@
 /** How a registry stands just now, as its owner and developers may know it: no address, no secret, nobody's data. */
-import type { Clock, Protection } from '../../domain.ts';
 import type { Interval } from '../../vietnam/windows.ts';
+import type { Known } from './around.ts';
 import type { Budget } from './budget.ts';
 import type { Circuit } from './circuit.ts';
 import type { Calendar } from './maintenance.ts';
 import type { Meter, Recent } from './meter.ts';
-import type { Places } from './places.ts';
 
 export interface SourceState {
   /** `degraded`: tried again after a pause, or a considerable share of its latest answers failed. */
@@ -22,18 +21,7 @@ export interface SourceState {
   readonly nextMaintenance: Interval | undefined;
 }
 
-interface StateTools {
-  readonly protection: Protection;
-  readonly calendar: Calendar;
-  readonly circuit: Circuit;
-  readonly budget: Budget;
-  readonly places: Places;
-  readonly meter: Meter;
-  readonly agency: string;
-  readonly clock: Clock;
-}
-
-export function stateOf({ protection, calendar, circuit, budget, places, meter, agency, clock }: StateTools): SourceState {
+export function stateOf({ source: { protection }, calendar, circuit, budget, places, meter, clock }: Known, agency: string): SourceState {
   const standing = standingOf(calendar, circuit, meter);
   const until = calendar.current()?.to;
   const wait = until === undefined ? circuit.wait() : until - clock();
