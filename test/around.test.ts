@@ -645,9 +645,9 @@ t.test('a registry of which many look-ups fail is degraded until they no longer 
 const LOADS: [rule: string, active: number, idle: number, done: number, atWork: number, taken: boolean][] = [
   ['a loop that waits takes any number: only registries are slow', 20, 80, 10, 1500, true],
   ['but not without end', 20, 80, 10, 2000, false],
-  ['a busy one takes as many as it can work off: 2 ms each, 1500 ms', 100, 0, 50, 700, true],
-  ['and no more', 100, 0, 50, 800, false],
-  ['at 10 ms each that is fewer', 100, 0, 10, 160, false],
+  ['a busy one takes as many as it can work off: 2 ms each, 1000 ms', 100, 0, 50, 480, true],
+  ['and no more', 100, 0, 50, 520, false],
+  ['at 10 ms each that is fewer', 100, 0, 10, 110, false],
   ['so few are always taken', 100, 0, 2, 63, true],
   ['and they are the fewest', 100, 0, 2, 64, false],
 ];

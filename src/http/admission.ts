@@ -9,8 +9,8 @@ export interface AdmissionSettings {
   readonly loopTimes: LoopTimes;
 }
 
-/** Half of a request's time is for the registries, half for what this process does for it and for those before it. */
-const OWN_SHARE = 0.5;
+/** A third of a request's time is for what this process does for it and for those before it; the rest is for the registries, one after another. */
+const OWN_SHARE = 1 / 3;
 /** So few are always taken: an estimate that went wrong would otherwise never be put right, since nothing is measured where nothing is done. */
 const ALWAYS = 64;
 /** More are never taken, whatever is estimated: each holds some memory while it waits for registries or the log. */
