@@ -66,7 +66,7 @@ export class Client {
   }
 
   /** Fetches what lies below the log's prefix, for a verifier. */
-  log(token: string): (path: string) => Promise<{ body: Buffer; headers: Headers }> {
+  log(token: string): (path: string) => Promise<Buffer> {
     return async (path) => {
       const address = `${this.#issuer}/v1/log/${path}`;
       const reply = await fetch(address, {
@@ -75,7 +75,7 @@ export class Client {
         signal: AbortSignal.timeout(30_000),
       });
       if (!reply.ok) throw new ClientError(`${address} is refused (${reply.status})`);
-      return { body: Buffer.from(await reply.arrayBuffer()), headers: reply.headers };
+      return Buffer.from(await reply.arrayBuffer());
     };
   }
 

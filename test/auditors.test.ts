@@ -443,11 +443,12 @@ t.test('an export of a million entries takes constant memory', async (t) => {
   t.equal(await ending(reply), 'whole');
   on.searching.by = plain;
   t.match(tail, /\n\{"end":true,"entries":1000000\}\n$/);
-  const grown = Math.max(...held) - (held[0] ?? 0);
+  // Buffers are let go of some time after their collection: what is kept shows in the least that is held.
+  const grown = Math.min(...held.slice(-4)) - (held[0] ?? 0);
   t.comment(
     `${Math.round(bytes / 1e6)} MB in ${Math.round(performance.now() - began)} ms; it holds ${grown.toFixed(1)} MB more than at its first page`,
   );
-  t.ok(held.length >= 10 && bytes > 500e6 && grown < 30, held.map(Math.round).join(' '));
+  t.ok(held.length >= 10 && bytes > 500e6 && grown < 20, held.map(Math.round).join(' '));
 });
 
 const closed = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import type { Prefill } from '../src/domain.ts';
@@ -20,12 +21,16 @@ interface Done {
 }
 
 /** Runs the command line to its end. */
+const state = temporaryDirectory();
+t.teardown(() => rmSync(state, { recursive: true }));
+
 function run(args: readonly string[], env: Record<string, string>, input?: string): Promise<Done> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
       ['src/main.ts', ...args],
-      { env: { PATH: process.env.PATH ?? '', ...env } },
+      // What a verifier remembers goes where the test can throw it away.
+      { env: { PATH: process.env.PATH ?? '', XDG_STATE_HOME: state, ...env } },
       (error, out, stderr) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, error: stderr });
       },
@@ -176,8 +181,31 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
   });
 
   await t.test('the whole log verifies, also against a head that was kept', async (t) => {
-    t.match(await run(['audit', 'verify', data], {}), { code: 0, out: /^verified: \d+ entries of the log oncegate\.example\/log/ });
-    t.match(await run(['audit', 'verify', join(data, 'nowhere')], {}), { code: 1, error: /there is no log/ });
+    const verify = (...args: string[]) => run(['audit', 'verify', ...args], {});
+    const HOLDS = /^verified: \d+ entries of the log oncegate\.example\/log/;
+    t.match(await verify(data), { code: 0, out: HOLDS });
+    t.match(await verify(data), { code: 0, out: /it continues what was seen of it before/ }, 'what was seen is remembered');
+    t.match(await verify(join(data, 'nowhere')), { code: 1, error: /there is no log/ });
+    const head = join(state, 'head');
+    const log = new DatabaseSync(join(data, 'log.db'));
+    const { checkpoint } = log.prepare('SELECT checkpoint FROM head').get() as { checkpoint: string };
+    writeFileSync(head, checkpoint);
+    t.match(await verify(data, '--seen', head), { code: 0, out: HOLDS }, 'a bare checkpoint is understood');
+    t.equal(readFileSync(head, 'utf8'), checkpoint, 'and stays as it is');
+    log.exec(`UPDATE entries SET body = replace(body, '"agency"', '"agencY"') WHERE idx = 1`);
+    log.close();
+    t.match(await verify(data), { code: 1, error: /entry 1 is not the one that the tree holds at its place/ }, 'the entry is named');
+  });
+
+  await t.test('the keys of the log and of pseudonyms rotate', async (t) => {
+    const keys = (): { log: unknown[]; pseudonym: unknown[] } => JSON.parse(readFileSync(join(data, 'keys.json'), 'utf8'));
+    const env = { ONCEGATE_DATA: data };
+    t.match(await run(['keys', 'rotate', 'log'], env), { code: 0, out: /a new key of the log is used from/ });
+    t.match(await run(['keys', 'rotate', 'pseudonym', '--from', '2999-01-01T00:00:00Z'], env), { code: 0 });
+    t.match([keys().log.length, keys().pseudonym.length], [2, 2]);
+    t.match(await run(['keys', 'rotate', 'pseudonym'], env), { code: 1, error: /a new key is made already/ });
+    t.match(await run(['keys', 'rotate', 'token'], env), { code: 2, error: /takes log or pseudonym/ });
+    t.match(await run(['keys', 'rotate', 'log', '--from', 'yesterday'], env), { code: 2, error: /a time to come/ });
   });
 
   await t.test('keys are readable by their owner alone', async (t) => {
@@ -297,7 +325,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
     credential: `env:${id.replaceAll('-', '_').toUpperCase()}_KEY`,
   });
   const config = editedConfig({
-    'gateway.yaml': (file) => ({ ...file, logOrigin: 'log.example.vn/oncegate' }),
+    'gateway.yaml': ({ citizens: _sandbox, ...file }) => ({ ...file, logOrigin: 'log.example.vn/oncegate' }),
     ...Object.fromEntries(
       (['population', 'civil-registry', 'land', 'birth-notices'] as const).map((id) => [`sources/${id}.yaml`, source(id)]),
     ),

@@ -1,3 +1,4 @@
+/** The log: what queues, what fails, what recovers, and that nothing is said to be on record that is not. */
 import fs, { copyFileSync, cpSync, fstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -118,12 +119,11 @@ t.test('a log that cannot be written keeps nothing, says so, and recovers', asyn
           await write();
         });
         const signer: LogSigner = {
-          key,
           sign(checkpoint) {
             if (failing && failure === 'while it is signed') throw new Error('no key');
             return sign(checkpoint);
           },
-          takeOver: () => entryOf('taking over', 'log-key'),
+          takeOver: undefined,
         };
         const log = await AuditLog.open({
           store,
@@ -432,6 +432,28 @@ t.test('SQLite: an entry is acknowledged once the journal with it is on disk, an
   const { length } = begun;
   t.equal((await store.head()).size, 3);
   t.equal(begun.length, length, 'a head that is on disk is told at once');
+  await store.close();
+});
+
+t.test('SQLite: what is being written is not shown before it is committed', async (t) => {
+  const path = join(newDirectory(), 'log.db');
+  const store = openSqliteLog(path);
+  const other = new DatabaseSync(path);
+  const committed = (): unknown => other.prepare('SELECT size FROM head').get()?.size;
+  const [composing, late] = [Promise.withResolvers<void>(), Promise.withResolvers<Batch>()];
+  const appending = store.append(() => {
+    composing.resolve();
+    return late.promise;
+  });
+  await composing.promise;
+  // Asked in the very turn in which it is written.
+  const shown = late.promise.then(async () => [committed(), (await store.read(0, 9)).length]);
+  late.resolve({ entries: ['new'], tiles: [], checkpoint: undefined });
+  const [there, read] = await shown;
+  t.equal(read, there);
+  await appending;
+  t.equal(committed(), 1);
+  other.close();
   await store.close();
 });
 

@@ -15,7 +15,6 @@ import {
 import { checkConsistency, consistencyPath } from '../src/audit/consistency.ts';
 import { checkCosignatures, cosigner } from '../src/audit/cosignature.ts';
 import { formatNote, parseNote, signatureLine } from '../src/audit/note.ts';
-import { RETENTION_HEADER } from '../src/audit/remote.ts';
 import { withTiles } from '../src/audit/stored.ts';
 import { decodeBundle, encodeBundle, formatTilePath, parseTilePath, widthIn } from '../src/audit/tiles.ts';
 import { EMPTY_ROOT, leafHash, type NodeReader, rangeRoot, tileReader } from '../src/audit/tree.ts';
@@ -531,9 +530,6 @@ t.test('outsiders get keys, head and tiles; of what is not signed yet, nothing',
   t.equal(await head.text(), signed);
   t.match(head.headers.get('content-type'), 'text/plain; charset=utf-8');
   t.match(head.headers.get('cache-control'), /^public, max-age=[1-5]$/);
-  t.notOk(head.headers.has(RETENTION_HEADER));
-  log.retention = 650;
-  t.equal((await get('checkpoint')).headers.get(RETENTION_HEADER), '650', 'it is told which entry says what was forgotten');
   for (const [path, level, from, to] of [
     ['0/000', 0, 0, 256],
     ['0/000.p/1', 0, 0, 1],

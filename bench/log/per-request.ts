@@ -12,7 +12,11 @@ export async function perRequest(directory: string, share: number): Promise<stri
     const path = join(directory, `per-request-${callers}.db`);
     const store = openSqliteLog(path);
     let commits = 0;
-    const log = await openLog({ ...store, append: (compose) => (commits++, store.append(compose)) });
+    const counted: typeof store.append = (compose) => {
+      commits++;
+      return store.append(compose);
+    };
+    const log = await openLog({ ...store, append: counted });
     const requests = Math.ceil((callers === 1 ? 2000 : 10_000) * share);
     const made = Array.from({ length: requests }, (_, n) => [entryOf(n, 'intent'), entryOf(n, 'outcome')] as const);
     const run = async (): Promise<number[]> => {

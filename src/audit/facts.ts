@@ -21,17 +21,17 @@ export interface Count {
   readonly day: number;
   readonly agency: string | undefined;
   readonly procedure: string | undefined;
-  readonly outcome: string | undefined;
-  readonly sources: readonly (readonly [source: string, result: string])[];
-  readonly fields: number;
-  readonly papers: readonly string[];
+  /** Words for what is counted, and how often each. */
+  readonly measures: readonly (readonly [word: string, times: number])[];
 }
 
-export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field';
+export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field' | 'tally';
 export type KeyRole = 'subject' | 'id' | 'dossier';
 
 const KEY_BYTES = 16;
 const LONGEST_WORD = 400;
+/** Kept in memory. */
+const MAX_KNOWN = 10_000;
 const DAY_MS = 86_400_000;
 const VIETNAM_MS = 7 * 3_600_000;
 
@@ -44,39 +44,56 @@ export const textOf = (word: string): string => word.slice(word.indexOf(' ') + 1
 
 export const keyOf = (role: KeyRole, text: string): Buffer => hash('sha256', `${role} ${text}`, 'buffer').subarray(0, KEY_BYTES);
 
-const shapeOf = (traits: readonly string[]): string => hash('sha256', traits.join('\n'), 'base64url');
-
 /** Days since 1970 of a day YYYY-MM-DD. */
 export const dayNumber = (day: string): number => Date.parse(`${day}T00:00:00Z`) / DAY_MS;
 export const dayText = (day: number): string => new Date(day * DAY_MS).toISOString().slice(0, 10);
 /** The day at a time as days since 1970, in Viet Nam as `dayInVietnam` has it, but for any time that a clock or an auditor may say. */
 export const dayAt = (time: number): number => Math.floor((time + VIETNAM_MS) / DAY_MS);
 
-/** A body that is no entry has no facts: no condition finds it, but whoever comes across it is told that the log is broken. */
-export function factsOf(body: string): Facts {
-  try {
-    return ofEntry(JSON.parse(body) as AuditEntry);
-  } catch {
-    return { time: null, columns: COLUMNS.map(() => undefined), traits: [], shape: shapeOf([]), keys: [], count: undefined };
-  }
+/** Reads what bodies say. Sets of traits come again and again, so each is put together once. */
+export function factsReader(): (body: string) => Facts {
+  let known = new Map<string, Pick<Facts, 'traits' | 'shape'>>();
+  const shaped: Shaper = (legalBasis, sources, fields) => {
+    const name = JSON.stringify([legalBasis, sources, fields]);
+    let set = known.get(name);
+    if (set === undefined) {
+      if (known.size >= MAX_KNOWN) known = new Map();
+      known.set(name, (set = shapeOf(legalBasis, sources, fields)));
+    }
+    return set;
+  };
+  return (body) => {
+    try {
+      return ofEntry(JSON.parse(body) as AuditEntry, shaped);
+    } catch {
+      // A body that is no entry has no facts: no condition finds it, but whoever comes across it is told that the log is broken.
+      return { time: null, columns: COLUMNS.map(() => undefined), ...shaped([], [], []), keys: [], count: undefined };
+    }
+  };
 }
 
-function ofEntry(entry: AuditEntry): Facts {
+type Shaper = (legalBasis: readonly string[], sources: readonly string[], fields: readonly string[]) => Pick<Facts, 'traits' | 'shape'>;
+
+const shapeOf: Shaper = (legalBasis, sources, fields) => {
+  const words = (role: WordRole, texts: readonly string[]): string[] => texts.map((text) => wordOf(role, text));
+  const traits = [...new Set([...words('legalBasis', legalBasis), ...words('source', sources), ...words('field', fields)])].sort();
+  return { traits, shape: hash('sha256', traits.join('\n'), 'base64url') };
+};
+
+function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
   const { legalBasis = [], sources = [], fields = [], subjects = {}, id, dossier } = entry;
   const time = Date.parse(entry.time);
-  const traits = new Set<string>();
-  for (const text of legalBasis) traits.add(wordOf('legalBasis', text));
-  for (const { source } of sources) traits.add(wordOf('source', source));
-  for (const text of fields) traits.add(wordOf('field', text));
-  const sorted = [...traits].sort();
   const keys = [keyOf('id', id)];
   if (dossier !== undefined) keys.push(keyOf('dossier', dossier));
   for (const pseudonym of new Set(Object.values(subjects))) keys.push(keyOf('subject', pseudonym));
   return {
     time: Number.isNaN(time) ? null : time,
     columns: COLUMNS.map((column) => (entry[column] === undefined ? undefined : wordOf(column, entry[column]))),
-    traits: sorted,
-    shape: shapeOf(sorted),
+    ...shaped(
+      legalBasis,
+      sources.map(({ source }) => source),
+      fields,
+    ),
     keys,
     count: Number.isNaN(time) ? undefined : countOf(entry, dayAt(time)),
   };
@@ -84,13 +101,17 @@ function ofEntry(entry: AuditEntry): Facts {
 
 function countOf({ kind, agency, procedure, outcome, sources = [], fields = [], papers = {} }: AuditEntry, day: number): Count | undefined {
   if (kind !== 'outcome' && kind !== 'refusal') return undefined;
+  const uses = kind === 'outcome' ? sources.filter(({ result }) => result !== 'to-ask') : [];
+  const left = kind === 'outcome' && outcome === 'answered' ? fields.length : 0;
   return {
     day,
     agency: wordOf('agency', agency),
     procedure: procedure === undefined ? undefined : wordOf('procedure', procedure),
-    outcome,
-    sources: kind === 'outcome' ? sources.filter(({ result }) => result !== 'to-ask').map(({ source, result }) => [source, result]) : [],
-    fields: kind === 'outcome' && outcome === 'answered' ? fields.length : 0,
-    papers: Object.values(papers),
+    measures: [
+      ...(outcome === undefined ? [] : [[wordOf('tally', `outcomes\n${outcome}`), 1] as const]),
+      ...uses.map(({ source, result }) => [wordOf('tally', `sources\n${source}\n${result}`), 1] as const),
+      ...(left === 0 ? [] : [[wordOf('tally', 'fields'), left] as const]),
+      ...Object.values(papers).map((verdict) => [wordOf('tally', `papers\n${verdict}`), 1] as const),
+    ],
   };
 }

@@ -8,10 +8,11 @@ import { broken, prunedBefore, readSound } from './sound.ts';
 import type { Database } from './sql.ts';
 import { openSqliteDatabase } from './sql-sqlite.ts';
 import type { LogReader } from './store.ts';
-import { summarise } from './tally.ts';
+import { summarise } from './summary.ts';
 
 /** How often an answer is begun again because the copy was, meanwhile. */
 const MAX_TRIES = 5;
+const CLOSED = 'the search is closed';
 
 /** A search, and what its keeper does between the questions. */
 export interface KeptSearch extends LogSearch {
@@ -34,29 +35,35 @@ function searchOver(open: () => Promise<Database>, reader: LogReader): KeptSearc
   let opened: Promise<Copy> | undefined;
   let closed = false;
   const copy = (): Promise<Copy> => {
-    if (closed) return Promise.reject(new Error('the search is closed'));
+    if (closed) return Promise.reject(new Error(CLOSED));
     const opening = (opened ??= open().then((database) => copyOf(database, reader)));
     opening.catch(() => {
+      // Whoever asks next tries again.
       if (opened === opening) opened = undefined;
     });
     return opening;
   };
 
-  /** Works with the copy; with a new one where the old one turns out to be spoilt. */
+  /** Works with the copy; with the next one where it turns out to be spoilt. */
   const using = async <T>(work: (copy: Copy) => Promise<T>): Promise<T> => {
     const opening = copy();
     const { database } = await opening;
     try {
       return await work(await opening);
     } catch (error) {
-      if (!database.spoilt(error)) throw error;
+      if (closed) throw new Error(CLOSED, { cause: error });
       if (opened === opening) {
-        opened = undefined;
-        await database.close();
-        await database.discard();
+        if (!database.spoilt(error)) throw error;
+        opened = renewed(database);
       }
+      // Or somebody else noticed, and it was closed under this work.
       return work(await copy());
     }
+  };
+  const renewed = async (spoilt: Database): Promise<Copy> => {
+    await spoilt.close();
+    await spoilt.discard();
+    return copyOf(await open(), reader);
   };
 
   /** An answer of a copy that was of this log, and had what is on record now, from the first statement to the last. */

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JsonObject } from '../adapter.ts';
 import type { Receipt } from '../domain.ts';
 import { canonicalJson } from './canonical.ts';
-import { bearsSignature, type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
+import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
 import { type Batch, type Head, LogBroken, type LogReader, type LogStore } from './store.ts';
 import { edgeOf, prunedBefore, storedLeaves, withTiles } from './stored.ts';
@@ -14,11 +14,10 @@ export class LogUnavailable extends Error {}
 
 /** A key of the log at work. */
 export interface LogSigner {
-  readonly key: VerifierKey;
   /** A signed note with this checkpoint. */
   readonly sign: (checkpoint: Checkpoint) => string;
-  /** The entry by which it takes over from the key before. */
-  readonly takeOver: () => AuditEntry;
+  /** The entry by which it takes over from the key before, where it has not signed the log yet. */
+  readonly takeOver: (() => AuditEntry) | undefined;
 }
 
 export interface LogSettings {
@@ -26,8 +25,8 @@ export interface LogSettings {
   readonly origin: string;
   /** Whoever signs, or signed once, newest first. */
   readonly keys: readonly VerifierKey[];
-  /** Who signs now. */
-  readonly signer: () => LogSigner;
+  /** Who signs after this checkpoint, the newest there is. */
+  readonly signer: (newest: string | undefined) => LogSigner;
   /** How many entries may wait; beyond it `append` refuses at once. */
   readonly queue?: number;
 }
@@ -139,8 +138,9 @@ export class AuditLog {
     const make = (): Batch => {
       taken = { from: this.#edge.size, batch: this.#waiting.splice(0, NEWEST), checkpoint: undefined };
       // Whoever was taken is in `taken` before anything can throw: nobody would answer him otherwise.
-      taken = { ...taken, batch: this.#takingOver(taken.batch) };
-      return this.#make(taken);
+      const signer = this.#settings.signer(this.#checkpoint);
+      taken = { ...taken, batch: takingOver(signer, taken.batch) };
+      return this.#make(taken, signer);
     };
     try {
       await this.#settings.store.append((head) => (this.#knows(head) ? make() : this.#follow(head).then(make)));
@@ -156,21 +156,13 @@ export class AuditLog {
     if (taken !== undefined) this.#answer(taken);
   }
 
-  /** A key that signs the log for the first time says so first. */
-  #takingOver(batch: readonly Waiting[]): readonly Waiting[] {
-    const signer = this.#settings.signer();
-    if (this.#checkpoint === undefined || bearsSignature(this.#checkpoint, signer.key)) return batch;
-    const entry = signer.takeOver();
-    return [{ entry, body: canonicalJson(entry), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
-  }
-
-  #make(taken: Taken): Batch {
-    const { origin, signer } = this.#settings;
+  #make(taken: Taken, signer: LogSigner): Batch {
+    const { origin } = this.#settings;
     const { from, batch } = taken;
     for (const { body } of batch) this.#edge.append(leafHash(body));
     // Intents alone need no signature, since nothing leaves on their strength; but a log that holds anything bears one.
     const needed = batch.some(({ receipt }) => receipt) || (batch.length > 0 && this.#checkpoint === undefined);
-    if (needed) taken.checkpoint = signer().sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    if (needed) taken.checkpoint = signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
     return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
   }
 
@@ -235,6 +227,13 @@ export class AuditLog {
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
+}
+
+/** A key that signs the log for the first time says so first. */
+function takingOver({ takeOver }: LogSigner, batch: readonly Waiting[]): readonly Waiting[] {
+  if (takeOver === undefined) return batch;
+  const entry = takeOver();
+  return [{ entry, body: canonicalJson(entry), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
 }
 
 const changed = (): Error => new Error('the log was changed beneath the gateway: it does not continue the one it knew');

@@ -36,7 +36,7 @@ export function projectionOf(database: Database, reader: LogReader): Projection 
   const ofThisLog = async ({ next, last }: { next: number; last: string }, size: number): Promise<boolean> =>
     next === 0 || (next <= size && (await storedLeaf(reader, next - 1)) === last);
 
-  const step = (): Promise<number> =>
+  const step = (): Promise<{ next: number; size: number }> =>
     database.transaction(async (sql) => {
       let { era, next, last } = await standing(sql, sql.lock);
       const { size } = await reader.head();
@@ -53,7 +53,7 @@ export function projectionOf(database: Database, reader: LogReader): Projection 
         last = await storedLeaf(reader, next - 1);
       }
       await sql.put(PROGRESS, [[0, FORM, era, next, last]]);
-      return next;
+      return { next, size };
     });
 
   return {
@@ -63,14 +63,16 @@ export function projectionOf(database: Database, reader: LogReader): Projection 
       const { size } = await reader.head();
       if (before.next >= size && (await ofThisLog(before, size))) return size;
       let steps = 0;
-      for (let next = 0; next < size; steps++) {
-        next = await step().catch((error) => {
+      let at: { next: number; size: number };
+      do {
+        at = await step().catch((error) => {
           numbers.forget();
           throw error;
         });
+        steps++;
         // Between two steps whoever asks something else is served.
         await turn();
-      }
+      } while (at.next < Math.min(size, at.size));
       if (steps * STEP >= MUCH) await database.analyse();
       return size;
     },

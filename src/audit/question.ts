@@ -75,13 +75,15 @@ function wordsOf({ officer, procedure, agency, field, legalBasis, source, outcom
   return Object.entries(rarestFirst).flatMap(([role, text]) => (text === undefined ? [] : [[role as WordRole, text] as const]));
 }
 
+const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:)(\d\d)(?:\.(\d+))?Z$/i;
+
 /** The milliseconds of an RFC 3339 time, rounded up: entries bear whole milliseconds, so what lies between two belongs to the next. */
 export function milliseconds(time: string): number {
-  const [, minute = '', second = '', fraction = ''] = /^(.+:)(\d\d)(?:\.(\d+))?Z$/i.exec(time) ?? [];
+  const [, day, minute, second, fraction = ''] = TIME.exec(time) ?? [];
   // A leap second, which clocks here do not know, is where the next minute begins.
   const leap = second === '60';
-  const start = Date.parse(`${minute.toUpperCase()}${leap ? '59' : second}.${leap ? '999' : fraction.slice(0, 3).padEnd(3, '0')}Z`);
-  if (Number.isNaN(start)) throw new RangeError('a time is written as RFC 3339 has it, in UTC');
+  const start = Date.parse(`${day}T${minute}${leap ? '59.999' : `${second}.${fraction.slice(0, 3).padEnd(3, '0')}`}Z`);
+  if (day === undefined || Number.isNaN(start)) throw new RangeError('a time is written as RFC 3339 has it, in UTC');
   return leap || /[1-9]/.test(fraction.slice(3)) ? start + 1 : start;
 }
 

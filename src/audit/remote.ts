@@ -3,20 +3,17 @@ import type { Head, LogReader } from './store.ts';
 import { decodeBundle, formatTilePath, type TilePath, widthIn } from './tiles.ts';
 import { TILE_WIDTH } from './tree.ts';
 
-/** Where the log says up to where bodies were forgotten: the index of that entry. The form of tlog-tiles has no place for it. */
-export const RETENTION_HEADER = 'oncegate-retention';
-
 /**
  * `get` answers a GET of a path below the log's prefix; it rejects where that is refused. The log seems as long as its signed head says: what
  * nobody signed yet is not shown to outsiders.
  */
-export function remoteLog(get: (path: string) => Promise<{ body: Buffer; headers: Headers }>): LogReader {
+export function remoteLog(get: (path: string) => Promise<Buffer>): LogReader {
   let size = 0;
   let last: { name: string; bundle: (string | undefined)[] } | undefined;
   const fetchTile = async (tile: Omit<TilePath, 'width'>): Promise<Buffer> => {
     const width = widthIn(size, tile);
     if (width === 0) throw new Error(`the log has no tile ${tile.level}/${tile.index}`);
-    return (await get(`tile/${formatTilePath({ ...tile, width })}`)).body;
+    return get(`tile/${formatTilePath({ ...tile, width })}`);
   };
   const readBundle = async (index: number): Promise<(string | undefined)[]> => {
     const name = `${index} ${size}`;
@@ -26,12 +23,10 @@ export function remoteLog(get: (path: string) => Promise<{ body: Buffer; headers
   };
   return {
     async head(): Promise<Head> {
-      const { body, headers } = await get('checkpoint');
-      const checkpoint = body.toString();
-      const retention = headers.get(RETENTION_HEADER);
+      const checkpoint = (await get('checkpoint')).toString();
       size = Number(checkpoint.split('\n')[1]);
       if (!Number.isSafeInteger(size) || size < 0) throw new Error('what stands in place of the checkpoint is none');
-      return { size, checkpoint, cosigned: undefined, retention: retention === null ? undefined : Number(retention) };
+      return { size, checkpoint, cosigned: undefined, retention: undefined };
     },
     async read(from, to) {
       const bodies: (string | undefined)[] = [];

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AuditEntry, EntryKind, Retention } from './entry.ts';
 import type { LogSearch } from './search.ts';
 import type { LogStore } from './store.ts';
+import { prunedBefore } from './stored.ts';
 
 export interface RetentionTools {
   readonly store: LogStore;
@@ -31,7 +32,9 @@ export async function forgetOld({ store, search, days, onRecord, clock }: Retent
     old.push(...found);
   }
   if (old.length === 0) return 0;
-  const retention: Retention = { before, count: old.length, upTo: old.reduce((last, index) => Math.max(last, index), 0) + 1 };
+  // Never less than an earlier round said: of the entries of a kind that is kept longer the last one may stand before those that went already.
+  const earlier = await prunedBefore(store, (await store.head()).retention);
+  const retention: Retention = { before, count: old.length, upTo: old.reduce((last, index) => Math.max(last, index + 1), earlier) };
   const index = await onRecord({ retention });
   for (let i = 0; i < old.length; i += STEP) {
     const step = old.slice(i, i + STEP);

@@ -60,7 +60,7 @@ export const SPAN: Table = { name: 'search_span', columns: { block: 'int', low: 
 /** The first and the last block with an entry of that day (days since 1970, in Viet Nam): a clock that ran wrong once widens that one day alone. */
 export const DAY: Table = { name: 'search_day', columns: { day: 'int', first: 'int', last: 'int' }, key: ['day'] };
 
-/** Counts of a day as JSON: of all (scope 0), of an agency (1), of a procedure (2), of a procedure in an agency (3). */
+/** Counts of a day: of all (scope 0), of an agency (1), of a procedure (2), of a procedure in an agency (3). */
 export const TALLY: Table = {
   name: 'search_tally',
   columns: { scope: 'int', day: 'int', agency: 'int', procedure: 'int', counts: 'text' },

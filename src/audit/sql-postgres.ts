@@ -8,6 +8,8 @@ const TYPES: Readonly<Record<ColumnType, string>> = { int: 'integer', long: 'big
 const CONNECTIONS = 4;
 const CONNECT_MS = 5000;
 const QUERY_MS = 60_000;
+/** Every question has its index, and every join is of few rows with that: a plan made while the tables were small must not read them whole when they are not. */
+const PLANS = ['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'];
 /** Whoever holds the copy and is stopped or cut off lets go after this, and whoever waits for it waits somewhat longer. */
 const HELD_MS = 10_000;
 const WAIT_MS = 15_000;
@@ -26,6 +28,7 @@ export async function openPostgresDatabase(url: string): Promise<Database> {
     keepAlive: true,
     allowExitOnIdle: true,
     application_name: 'oncegate search',
+    onConnect: async (client) => void (await client.query(PLANS.map((setting) => `SET ${setting} = off`).join('; '))),
     types: { getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)) },
   });
   // A connection that breaks while nobody uses it is replaced when somebody needs one.

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as after } from 'node:timers/promises';
 import { alone } from './alone.ts';
 import { beginning, FORM, PROGRESS, TABLES } from './search-tables.ts';
 import type { ColumnType, Database, Row, Sql, Table, Value } from './sql.ts';
@@ -9,13 +10,19 @@ import type { ColumnType, Database, Row, Sql, Table, Value } from './sql.ts';
 const TYPES: Readonly<Record<ColumnType, string>> = { int: 'INTEGER', long: 'INTEGER', key: 'BLOB', text: 'TEXT' };
 /** "once", so that no other database is taken for a copy of ours. */
 const APPLICATION = 0x6f6e6365;
-/** How long to wait for another process that follows into the same file; nothing but the copy's own thread waits. */
-const BUSY_MS = 5000;
+/** How long to wait for another process that follows into the same file, for which a step is a fraction of a second, and how long between tries. */
+const BUSY_MS = 15_000;
+const RETRY_MS = 10;
+/** How long a statement may block the thread for a lock that is held for a moment. */
+const BLOCKED_MS = 100;
+const BUSY = 5;
 /** Kept in memory for each connection: the epoch that is being written, and the upper pages of the rest. */
 const CACHE_KIB = 32 * 1024;
 /** Pages in the write-ahead log that are moved into the file at once: the same page is often written again before. */
 const AUTOCHECKPOINT_PAGES = 4000;
 const MAX_STATEMENTS = 200;
+/** Rows that one statement inserts: each call costs about as much as a row does. */
+const TOGETHER = 32;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
@@ -33,8 +40,20 @@ export function openSqliteDatabase(path: string): Database {
 
 class Foreign extends Error {}
 
-const spoilt = (error: unknown): boolean =>
-  error instanceof Foreign || [CORRUPT, NOT_A_DATABASE].includes((Number((error as { errcode?: unknown }).errcode) || 0) & 0xff);
+const spoilt = (error: unknown): boolean => error instanceof Foreign || [CORRUPT, NOT_A_DATABASE].includes(codeOf(error));
+
+const codeOf = (error: unknown): number => Number((error as { errcode?: unknown }).errcode ?? 0) & 0xff;
+
+/** Waits without blocking: it may be this very thread that has to finish first. */
+async function begin(db: DatabaseSync): Promise<void> {
+  for (const end = Date.now() + BUSY_MS; ; await after(RETRY_MS)) {
+    try {
+      return db.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      if (codeOf(error) !== BUSY || Date.now() > end) throw error;
+    }
+  }
+}
 
 const remove = (path: string): void => {
   for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
@@ -54,7 +73,7 @@ function open(path: string): Database {
       ...sqliteSql(beside),
       transaction: (work) =>
         serially(async () => {
-          db.exec('BEGIN IMMEDIATE');
+          await begin(db);
           try {
             const result = await work(within);
             db.exec('COMMIT');
@@ -79,7 +98,7 @@ function open(path: string): Database {
 }
 
 function connect(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: BUSY_MS });
+  const db = new DatabaseSync(path, { timeout: BLOCKED_MS });
   try {
     // NORMAL: what a power cut takes from the copy is taken over from the log again.
     db.exec(`
@@ -146,7 +165,9 @@ function insertInto(
   table: Table,
   rows: readonly (readonly Value[])[],
 ): void {
-  const columns = Object.keys(table.columns);
-  const statement = prepare(`INSERT OR ${how} INTO ${table.name} VALUES (${columns.map(() => '?').join(', ')})`);
-  for (const row of rows) statement.run(...row);
+  const one = `(${Object.keys(table.columns).map(() => '?')})`;
+  const into = (count: number): StatementSync => prepare(`INSERT OR ${how} INTO ${table.name} VALUES ${Array(count).fill(one)}`);
+  const whole = rows.length - (rows.length % TOGETHER);
+  for (let i = 0; i < whole; i += TOGETHER) into(TOGETHER).run(...rows.slice(i, i + TOGETHER).flat());
+  for (const row of rows.slice(whole)) into(1).run(...row);
 }

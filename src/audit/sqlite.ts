@@ -10,7 +10,7 @@ const TILE_LEVEL = 2 ** 40;
 /** How long a commit waits for another process's. The wait blocks this one, so it is short; a log that is busy for longer refuses. */
 const BUSY_MS = 500;
 /** Pages in the write-ahead log beyond which a commit moves them into the file itself, where nobody did so beside it. */
-const AUTOCHECKPOINT_PAGES = 4000;
+const AUTOCHECKPOINT_PAGES = 10_000;
 
 export interface SqliteOptions {
   /** Makes what was written to an open file survive a power cut; for tests that break it. */
@@ -71,12 +71,13 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
     settled = nameOf(head);
   };
 
-  const inTransaction = async (work: () => Promise<void> | void): Promise<void> => {
+  /** What `prepare` waits for comes before the first write. From there to the commit is one turn, so that nobody else's read falls into it. */
+  const inTransaction = async (prepare: () => (() => void) | Promise<() => void>): Promise<void> => {
     db.exec('BEGIN IMMEDIATE');
     try {
-      // Nothing is awaited that is at hand: then the whole commit is one turn, and nobody else's read falls into it.
-      const working = work();
-      if (working !== undefined) await working;
+      const prepared = prepare();
+      const write = prepared instanceof Promise ? await prepared : prepared;
+      write();
       db.exec('COMMIT');
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK');
@@ -99,7 +100,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
         inTransaction(() => {
           const head = readHead();
           const batch = compose(head);
-          return batch instanceof Promise ? batch.then((late) => store(late, head)) : store(batch, head);
+          return batch instanceof Promise ? batch.then((late) => () => store(late, head)) : () => store(batch, head);
         }),
       ),
     async head() {
@@ -113,7 +114,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
     publish: (cosigned, size) => serially(async () => void updateCosigned.run(cosigned, size, size)),
     prune: (indexes, retention) =>
       serially(() =>
-        inTransaction(() => {
+        inTransaction(() => () => {
           for (const index of indexes) deleteEntry.run(index);
           updateRetention.run(retention);
         }),

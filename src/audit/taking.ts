@@ -1,5 +1,5 @@
 /** Turns entries of the log into the rows by which they are searched. */
-import { dayAt, type Facts, factsOf } from './facts.ts';
+import { dayAt, type Facts, factsReader } from './facts.ts';
 import { BLOCK, DAY, ENTRY, EPOCH, MENTION, SEEN, SHAPE, SPAN, TRAIT, WORD } from './search-tables.ts';
 import type { Row, Sql, Table, Value } from './sql.ts';
 import { Tallies } from './tally.ts';
@@ -10,6 +10,7 @@ type Range = readonly [low: number, high: number];
 
 /** What is remembered from step to step of the numbers that texts have. */
 export class Numbers {
+  readonly factsOf = factsReader();
   readonly words = new Words(WORD);
   readonly shapes = new Words(SHAPE);
 
@@ -22,22 +23,17 @@ export class Numbers {
 
 /** Takes over the entries from index `from` on, whose bodies these are; one that was pruned leaves no row. */
 export async function take(sql: Sql, numbers: Numbers, era: number, from: number, bodies: readonly (string | undefined)[]): Promise<void> {
-  const taken = bodies.flatMap((body, i): Taken[] => (body === undefined ? [] : [{ idx: from + i, ...factsOf(body) }]));
+  const taken = bodies.flatMap((body, i): Taken[] => (body === undefined ? [] : [{ idx: from + i, ...numbers.factsOf(body) }]));
   if (taken.length === 0) return;
-  const words = await wordsOf(sql, numbers, era, taken);
-  const shapes = await shapesOf(sql, numbers, era, taken, words);
+  const traits = new Map(taken.map(({ shape, traits }) => [shape, traits]));
+  const words = (
+    await numbers.words.numbers(sql, era, new Set([...taken.flatMap(wordsOf), ...[...traits.values()].flat(), ...taken.flatMap(counted)]))
+  ).numbers;
+  const shapes = await shapesOf(sql, numbers, era, traits, words);
   const number = (word: string | undefined): number => (word === undefined ? 0 : (words.get(word) ?? 0));
 
   const tallies = new Tallies();
-  const seen = new Map<number, Set<number>>();
-  for (const { idx, columns, traits, count } of taken) {
-    const block = Math.floor(idx / BLOCK);
-    let here = seen.get(block);
-    if (here === undefined) seen.set(block, (here = new Set()));
-    for (const word of columns) if (word !== undefined) here.add(number(word));
-    for (const word of traits) here.add(number(word));
-    if (count !== undefined) tallies.add(count, number(count.agency), number(count.procedure));
-  }
+  for (const { count } of taken) if (count !== undefined) tallies.add(count, number);
   await sql.insert(
     ENTRY,
     taken.map(({ idx, time, columns, shape }) => [idx, time, ...columns.map(number), shapes.get(shape) ?? 0]),
@@ -45,34 +41,41 @@ export async function take(sql: Sql, numbers: Numbers, era: number, from: number
   await sql.insert(MENTION, mentions(taken));
   await sql.insert(
     SEEN,
-    [...seen].flatMap(([block, here]) => [...here].sort((one, other) => one - other).map((word) => [word, block])),
+    [...seen(taken)].flatMap(([block, here]) => [...here].map((word) => [number(word), block])),
   );
   await widen(sql, SPAN, spans(taken));
   await widen(sql, DAY, days(taken));
   await tallies.store(sql);
 }
 
-async function wordsOf(sql: Sql, numbers: Numbers, era: number, taken: readonly Taken[]): Promise<ReadonlyMap<string, number>> {
-  const texts = new Set<string>();
-  for (const { columns, traits } of taken) {
-    for (const word of columns) if (word !== undefined) texts.add(word);
-    for (const word of traits) texts.add(word);
-  }
-  return (await numbers.words.numbers(sql, era, texts)).numbers;
-}
+const wordsOf = ({ columns }: Facts): string[] => columns.filter((word) => word !== undefined);
+
+const counted = ({ count }: Facts): string[] => count?.measures.map(([word]) => word) ?? [];
 
 async function shapesOf(
   sql: Sql,
   numbers: Numbers,
   era: number,
-  taken: readonly Taken[],
+  traits: ReadonlyMap<string, readonly string[]>,
   words: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, number>> {
-  const traits = new Map(taken.map((entry) => [entry.shape, entry.traits]));
   const { numbers: shapes, fresh } = await numbers.shapes.numbers(sql, era, new Set(traits.keys()));
   const rows = fresh.flatMap((shape) => (traits.get(shape) ?? []).map((word) => [words.get(word) ?? 0, shapes.get(shape) ?? 0]));
   await sql.insert(TRAIT, rows);
   return shapes;
+}
+
+/** Block → the words it has. */
+function seen(taken: readonly Taken[]): Map<number, Set<string>> {
+  const blocks = new Map<number, { words: Set<string>; traits: Set<readonly string[]> }>();
+  for (const entry of taken) {
+    const at = Math.floor(entry.idx / BLOCK);
+    let block = blocks.get(at);
+    if (block === undefined) blocks.set(at, (block = { words: new Set(), traits: new Set() }));
+    for (const word of wordsOf(entry)) block.words.add(word);
+    block.traits.add(entry.traits);
+  }
+  return new Map([...blocks].map(([at, { words, traits }]) => [at, new Set([...words, ...[...traits].flat()])]));
 }
 
 /** In the order of the index that they go into, so that neighbours are written together. */

@@ -1,8 +1,8 @@
 /** Checks a whole log: every entry against the tree, the tree against its signed head, and against what was seen of it before. */
-import { type Checkpoint, openCheckpoint, type VerifierKey } from './checkpoint.ts';
+import { type Checkpoint, openCheckpoint, readCheckpoint, type VerifierKey } from './checkpoint.ts';
 import { takenOver } from './handover.ts';
+import { parseNote } from './note.ts';
 import { LogBroken, type LogReader } from './store.ts';
-import { prunedBefore } from './stored.ts';
 import { EMPTY_ROOT, HASH_BYTES, leafHash, TILE_HEIGHT, TILE_WIDTH, TreeEdge } from './tree.ts';
 
 /** What a verifier keeps of a log between two visits: its head, and a hash for every 256 entries, which tells where another log begins to differ. */
@@ -32,11 +32,11 @@ export interface Checked {
 export async function checkLog(log: LogReader, keys: VerifierKey | readonly VerifierKey[], seen?: Seen): Promise<Checked> {
   const head = await log.head();
   if (head.checkpoint === undefined && head.size > 0) throw new LogBroken('the log holds entries and bears no signed head', 0);
-  const before = seen === undefined ? undefined : openCheckpoint(seen.checkpoint, keys);
+  const before = seen === undefined ? undefined : readCheckpoint(parseNote(seen.checkpoint).body);
   const signedSize = head.checkpoint === undefined ? 0 : Number(head.checkpoint.split('\n')[1]);
   checkLengths(head.size, signedSize, before);
 
-  const scan = new Scan(log, await prunedBefore(log, head.retention), seen?.blocks ?? Buffer.alloc(0), [keys].flat());
+  const scan = new Scan(log, seen?.blocks ?? Buffer.alloc(0), [keys].flat());
   let signedRoot = EMPTY_ROOT;
   for (const end of stops(head.size, [signedSize, before?.size ?? 0])) {
     await scan.readTo(end);
@@ -44,19 +44,16 @@ export async function checkLog(log: LogReader, keys: VerifierKey | readonly Veri
     if (end === before?.size && !scan.edge.root().equals(before.root))
       throw new LogBroken(`the first ${end} entries are not those that led to the head that was kept: the log was forked`, scan.blockStart);
   }
-  if (scan.missing > scan.declared) {
-    throw new LogBroken(
-      `${scan.missing} bodies are missing, of which the log says that ${scan.declared} were forgotten`,
-      scan.firstMissing,
-    );
-  }
+  await checkForgotten(log, scan);
   if (head.checkpoint === undefined) return { entries: 0, signed: 0, pruned: 0, keys: scan.trusted, seen: undefined };
-  // Only now is it known which keys are vouched for.
+  // Only now is it known which keys are vouched for: what was seen may bear the signature of a newer one than the reader trusts, too.
+  if (seen !== undefined) openCheckpoint(seen.checkpoint, scan.trusted);
   if (!openCheckpoint(head.checkpoint, scan.trusted).root.equals(signedRoot)) {
     throw new LogBroken(
       `the first ${signedSize} entries do not lead to the head that was signed over them: entries and tree were changed together`,
     );
   }
+  await checkTree(log, scan.blocks);
   const blocks = Buffer.concat(scan.blocks.slice(0, Math.floor(signedSize / TILE_WIDTH)));
   const kept = { checkpoint: head.checkpoint, blocks };
   return { entries: head.size, signed: signedSize, pruned: scan.missing, keys: scan.trusted, seen: kept };
@@ -66,6 +63,38 @@ function checkLengths(size: number, signed: number, before: Checkpoint | undefin
   if (signed > size) throw new LogBroken(`the log was cut off: its signed head speaks of ${signed} entries, it holds ${size}`, size);
   if (before !== undefined && before.size > signed) {
     throw new LogBroken(`the log was rolled back: the head that was kept speaks of ${before.size} entries, its own of ${signed}`, signed);
+  }
+}
+
+/** Checks that the bodies that are gone are those that the log itself says it forgot: what else is told of that, nobody signed. */
+async function checkForgotten(log: LogReader, { missing, firstMissing, lastMissing, declared, forgotten }: Scan): Promise<void> {
+  for (let at = forgotten; at <= lastMissing; at += TILE_WIDTH) {
+    const gone = (await log.read(at, Math.min(at + TILE_WIDTH, lastMissing + 1))).indexOf(undefined);
+    if (gone >= 0) throw new LogBroken(`entry ${at + gone} is missing`, at + gone);
+  }
+  if (missing > declared)
+    throw new LogBroken(`${missing} bodies are missing, of which the log says that ${declared} were forgotten`, firstMissing);
+}
+
+/** Checks the stored tree above its leaves, which proofs are made from, against the roots of the blocks. A tile that is not there misleads nobody. */
+async function checkTree(log: LogReader, blocks: readonly Buffer[]): Promise<void> {
+  let row = blocks;
+  for (let level = 1, span = TILE_WIDTH; row.length > 0; level++, span *= TILE_WIDTH) {
+    const above: Buffer[] = [];
+    for (let from = 0; from < row.length; from += TILE_WIDTH) {
+      const stored = await log.tile(level, from / TILE_WIDTH).catch(() => Buffer.alloc(0));
+      const hashes = row.slice(from, from + TILE_WIDTH);
+      const wrong = hashes.findIndex((hash, i) => {
+        const held = stored.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+        return held.length === HASH_BYTES && !held.equals(hash);
+      });
+      const first = (from + wrong) * span;
+      if (wrong >= 0) throw new LogBroken(`the stored tree is wrong over the entries ${first} to ${first + span - 1}`, first);
+      const edge = new TreeEdge();
+      for (const hash of hashes) edge.append(hash);
+      if (hashes.length === TILE_WIDTH) above.push(edge.root());
+    }
+    row = above;
   }
 }
 
@@ -85,14 +114,15 @@ class Scan {
   readonly trusted: VerifierKey[];
   missing = 0;
   firstMissing: number | undefined;
+  lastMissing = -1;
+  /** How many the log says it forgot, and before which index. */
   declared = 0;
+  forgotten = 0;
   readonly #log: LogReader;
-  readonly #forgotten: number;
   readonly #seenBlocks: Buffer;
 
-  constructor(log: LogReader, forgotten: number, seenBlocks: Buffer, keys: readonly VerifierKey[]) {
+  constructor(log: LogReader, seenBlocks: Buffer, keys: readonly VerifierKey[]) {
     this.#log = log;
-    this.#forgotten = forgotten;
     this.#seenBlocks = seenBlocks;
     this.trusted = [...keys];
   }
@@ -124,25 +154,27 @@ class Scan {
     if (stored.length === HASH_BYTES && !stored.equals(leaf))
       throw new LogBroken(`entry ${index} is not the one that the tree holds at its place`, index);
     // Cheaper than reading every entry as JSON, and an entry of these kinds holds the text.
-    if (body.includes('"kind":"log-key"')) this.#handover(JSON.parse(body));
-    if (body.includes('"kind":"retention"')) this.#retention(JSON.parse(body));
+    if (body.includes('"kind":"log-key"') || body.includes('"kind":"retention"')) this.#own(index, body);
     return leaf;
   }
 
   #pruned(index: number, stored: Buffer): Buffer {
-    if (index >= this.#forgotten || stored.length !== HASH_BYTES) throw new LogBroken(`entry ${index} is missing`, index);
+    if (stored.length !== HASH_BYTES) throw new LogBroken(`entry ${index} is missing`, index);
     this.firstMissing ??= index;
+    this.lastMissing = index;
     this.missing++;
     return Buffer.from(stored);
   }
 
-  #handover({ kind, logKey }: { kind?: unknown; logKey?: unknown }): void {
+  /** What the log says of itself. */
+  #own(index: number, body: string): void {
+    const { kind, logKey, retention } = parsed(body);
     const newer = kind === 'log-key' ? takenOver(logKey, this.trusted) : undefined;
-    if (newer !== undefined) this.trusted.push(newer);
-  }
-
-  #retention({ kind, retention }: { kind?: unknown; retention?: { count?: unknown } }): void {
-    if (kind === 'retention' && typeof retention?.count === 'number') this.declared += retention.count;
+    if (newer !== undefined && !this.trusted.some((one) => one.name === newer.name && one.id.equals(newer.id))) this.trusted.push(newer);
+    const { count, upTo } = (kind === 'retention' ? retention : undefined) ?? {};
+    if (typeof count !== 'number' || typeof upTo !== 'number') return;
+    this.declared += count;
+    this.forgotten = Math.max(this.forgotten, Math.min(upTo, index));
   }
 
   #endBlock(block: number): void {
@@ -156,5 +188,14 @@ class Scan {
       );
     }
     this.blocks.push(Buffer.from(root));
+  }
+}
+
+/** Whether it is the entry that was signed is for the tree to say: what is none says nothing. */
+function parsed(body: string): { kind?: unknown; logKey?: unknown; retention?: { count?: unknown; upTo?: unknown } } {
+  try {
+    return JSON.parse(body) ?? {};
+  } catch {
+    return {};
   }
 }

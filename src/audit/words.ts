@@ -49,3 +49,14 @@ export async function stored(sql: Sql, table: Table, texts: readonly string[]): 
   }
   return found;
 }
+
+/** The texts that have these numbers. */
+export async function wordsNumbered(sql: Sql, numbers: readonly number[]): Promise<Map<number, string>> {
+  const found = new Map<number, string>();
+  for (let i = 0; i < numbers.length; i += ASKED) {
+    const part = numbers.slice(i, i + ASKED);
+    const rows = await sql.all(`SELECT id, text FROM search_word WHERE id IN (${part.map(() => '?').join(', ')})`, part);
+    for (const { id, text } of rows) found.set(Number(id), String(text));
+  }
+  return found;
+}

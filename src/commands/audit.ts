@@ -25,7 +25,9 @@ export const audit: Command = async (argv, line) => {
   });
   const [verb, where = line.environment.databaseUrl ?? line.environment.dataDirectory] = positionals;
   if (verb !== 'verify') throw new UsageError('audit takes verify');
-  const place = /^(postgres(ql)?|https?):\/\//.test(where) ? line.environment.dataDirectory : where;
+  const elsewhere = /^(postgres(ql)?|https?):\/\//.test(where);
+  if (!elsewhere && !existsSync(logPath(where))) throw new Error(`there is no log at ${logPath(where)}`);
+  const place = elsewhere ? line.environment.dataDirectory : where;
   const keyFile = values.key ?? join(place, 'log.vkey');
   if (!existsSync(keyFile)) throw new Error(`there is no ${keyFile}: name the file with the key of the log by --key`);
   const keys = verifierKeys(keyFile);
@@ -62,9 +64,7 @@ async function open(where: string, line: CommandLine, options: Options, opened: 
     const auditor = client(line, options.agency, options['agency-key'], where.replace(/\/(v1\/log\/?)?$/, ''));
     return remoteLog(auditor.log(await auditor.token('audit')));
   }
-  const path = logPath(where);
-  if (!existsSync(path)) throw new Error(`there is no log at ${path}`);
-  const reader = openSqliteReader(path);
+  const reader = openSqliteReader(logPath(where));
   opened.defer(() => reader.close());
   return reader;
 }

@@ -4,7 +4,6 @@ import { gzip } from 'node:zlib';
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 import { readCheckpoint } from '../audit/checkpoint.ts';
 import { parseNote } from '../audit/note.ts';
-import { RETENTION_HEADER } from '../audit/remote.ts';
 import { LogBroken, type LogReader } from '../audit/store.ts';
 import { encodeBundle, parseTilePath, type TilePath, widthIn } from '../audit/tiles.ts';
 import { HASH_BYTES, TILE_WIDTH } from '../audit/tree.ts';
@@ -27,17 +26,17 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 const TILE = 'Which tile, as C2SP tlog-tiles writes it: `x001/x234/067`, with `.p/<width>` for the first hashes of one.';
 
 export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentication }: LogTools): FastifyPluginAsync => {
-  const published = async (): Promise<{ note: string; retention: number | undefined }> => {
-    const { checkpoint, cosigned, retention } = await reader.head();
-    const note = witnessed ? cosigned : checkpoint;
-    if (note === undefined) throw new Problem('not-found', { detail: witnessed ? 'no head has been witnessed yet' : 'the log is empty' });
-    return { note, retention };
+  const published = async (): Promise<string> => {
+    const { checkpoint, cosigned } = await reader.head();
+    const newest = witnessed ? cosigned : checkpoint;
+    if (newest === undefined) throw new Problem('not-found', { detail: witnessed ? 'no head has been witnessed yet' : 'the log is empty' });
+    return newest;
   };
   /** What the address names, where the published tree has it: what it does not reach yet could still become another. */
   const within = async (path: string): Promise<TilePath> => {
     const tile = parseTilePath(path);
     if (tile === undefined) throw new Problem('not-found');
-    const { size } = readCheckpoint(parseNote((await published()).note).body);
+    const { size } = readCheckpoint(parseNote(await published()).body);
     if (tile.width > widthIn(size, tile)) throw new Problem('not-found', { detail: 'the tree does not reach so far' });
     return tile;
   };
@@ -64,10 +63,8 @@ export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentic
         refusals: [404],
       }),
       handler: async (_request, reply) => {
-        const { note, retention } = await published();
-        // The form of a checkpoint has no place for it, and whoever verifies must know which bodies may be missing.
-        if (retention !== undefined) reply.header(RETENTION_HEADER, String(retention));
-        return text(reply).header('cache-control', 'public, max-age=2').send(note);
+        const checkpoint = await published();
+        return text(reply).header('cache-control', 'public, max-age=2').send(checkpoint);
       },
     });
     server.get<{ Params: { level: string; '*': string } }>('/v1/log/tile/:level/*', {

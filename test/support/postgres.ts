@@ -1,7 +1,8 @@
 /** A PostgreSQL to test with: the one of DATABASE_URL, or a server of this machine's binaries, started for the test. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -54,69 +55,66 @@ function whoRuns(): { uid?: number; gid?: number } {
 }
 
 /**
- * Runs the server for as long as the test lives: at the end of its input, even that of a killed test, it ends the server and
- * removes the directory; at the name of a signal it only sends that.
+ * Starts the server and sends it signals as it is told. At the end of its input, which is that of the test even where it is killed, it ends
+ * the server and removes the directory.
  */
 const KEEPER = `
-"$@" &
-read -r signal
-kill -s "\${signal:-QUIT}" $!
+while read -r word; do
+  if [ "$word" = start ]; then "$@" & continue; fi
+  kill -s "$word" $!
+  wait $!
+  echo ended
+done
+kill -s QUIT $! 2>/dev/null
 wait
-[ -n "$signal" ] || rm -rf "$0"
+rm -rf "$0"
 `;
 
 async function startCluster(binaries: string): Promise<TestPostgres> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-postgres-'));
   const who = whoRuns();
   if (who.uid !== undefined && who.gid !== undefined) chownSync(directory, who.uid, who.gid);
-  const port = await freePort();
   const initdb = ['-D', directory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'];
   const made = spawnSync(join(binaries, 'initdb'), initdb, { ...who, cwd: directory });
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
+  const port = await freePort();
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', shared_buffers: '32MB' };
-  const command = [
-    join(binaries, 'postgres'),
-    '-D',
-    directory,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ];
-
-  let keeper: ChildProcess;
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const keeper = spawn('/bin/sh', ['-c', KEEPER, directory, join(binaries, 'postgres'), '-D', directory, ...flags], {
+    ...who,
+    cwd: directory,
+    detached: true,
+  });
+  let said = '';
+  keeper.stderr.on('data', (chunk) => (said += chunk));
+  const address = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const start = async (): Promise<void> => {
-    keeper = spawn('/bin/sh', ['-c', KEEPER, directory, ...command], {
-      ...who,
-      cwd: directory,
-      detached: true,
-      stdio: ['pipe', 'ignore', 'pipe'],
-    });
-    let said = '';
-    keeper.stderr?.on('data', (chunk) => (said += chunk));
-    for (const end = Date.now() + 20_000; !(await answers(address)); await after(20)) {
+    keeper.stdin.write('start\n');
+    for (const end = Date.now() + 60_000; !(await answers(address)); await after(20)) {
       if (Date.now() > end) throw new Error(`postgres did not start:\n${said}`);
     }
   };
-  const end = async (signal: string): Promise<void> => {
-    if (keeper.exitCode !== null) return;
-    const ended = once(keeper, 'exit');
-    keeper.stdin?.end(signal);
+  const signal = async (name: 'INT' | 'QUIT'): Promise<void> => {
+    const ended = once(keeper.stdout, 'data');
+    keeper.stdin.write(`${name}\n`);
     await ended;
   };
-  const address = `postgres://postgres@127.0.0.1:${port}/postgres`;
   await start();
   return {
     ...databasesOf(address),
     server: {
       async restart(as) {
-        await end('INT\n');
+        await signal('INT');
         if (as === 'standby') writeFileSync(join(directory, 'standby.signal'), '');
         await start();
       },
-      crash: () => end('QUIT\n'),
+      crash: () => signal('QUIT'),
       start,
     },
     async stop() {
-      await end('');
-      rmSync(directory, { recursive: true, force: true });
+      const ended = once(keeper, 'exit');
+      keeper.stdin.end();
+      await ended;
     },
   };
 }
@@ -125,7 +123,7 @@ function databasesOf(address: string): TestPostgres {
   const made: string[] = [];
   return {
     async fresh() {
-      const name = `oncegate_test_${process.pid}_${made.length}`;
+      const name = `oncegate_test_${randomBytes(6).toString('hex')}`;
       await command(address, `CREATE DATABASE ${name}`);
       made.push(name);
       const url = new URL(address);

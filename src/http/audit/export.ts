@@ -2,7 +2,7 @@
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Found, LogSearch, SearchQuery } from '../../audit/search.ts';
 import { Problem, whereItArose } from '../../problems.ts';
 import type { AuditorTools } from '../auditor.ts';
@@ -18,16 +18,29 @@ const PAGE = 200;
 /** Characters handed on at a time. */
 const PIECE = 64 * 1024;
 
+interface ExportBody extends ConditionsBody {
+  readonly format: keyof typeof FORMATS;
+}
+
 export function exportRoute(server: FastifyInstance, tools: AuditorTools): void {
   const { search, pseudonyms, authentication, clock, onRecord } = tools;
   const running = new Set<Readable>();
   let atWork = 0;
+  let stopping = false;
   // A process that is told to stop does not wait for a reader: the connection breaks, and who reads sees that it did.
   server.addHook('preClose', async () => {
+    stopping = true;
     for (const stream of running) stream.destroy(new Error('the gateway is stopping'));
   });
+  /** A search that fails at once is a refusal like any other; once the reply has begun, there is only the connection to break. */
+  const begin = async (request: FastifyRequest, { format, ...body }: ExportBody, reply: FastifyReply): Promise<Readable> => {
+    const { query, recorded } = auditorsQuery(body, pseudonyms);
+    await onRecord(callerOf(request), { ...readerOf(request, body), query: { ...recorded, format } });
+    const pages = everyPage(search, query, unhurried(reply));
+    return Readable.from(written(await pages.next(), pages, FORMATS[format], reply), { objectMode: false, highWaterMark: PIECE });
+  };
 
-  server.post<{ Body: ConditionsBody & { readonly format: keyof typeof FORMATS } }>('/v1/audit/export', {
+  server.post<{ Body: ExportBody }>('/v1/audit/export', {
     ...authentication('audit'),
     schema: operation({
       summary: 'Everything a search finds, as a stream',
@@ -40,30 +53,23 @@ export function exportRoute(server: FastifyInstance, tools: AuditorTools): void 
       refusals: [400, 401, 403, 503],
     }),
     handler: async (request, reply) => {
-      if (atWork >= MAX_EXPORTS) throw new Problem('overloaded', { retryAfterSeconds: 30 });
-      const { format: name, ...body } = request.body;
-      const format = FORMATS[name];
-      const { query, recorded } = auditorsQuery(body, pseudonyms);
-      const stamp = new Date(clock()).toISOString().replace(/[-:]|\.\d+/g, '');
+      if (stopping || atWork >= MAX_EXPORTS) throw new Problem('overloaded', { retryAfterSeconds: 30 });
+      const { format } = request.body;
       atWork++;
-      const done = (): number => atWork--;
-      const stream = await begin().catch((error: unknown) => {
-        done();
+      const stream = await begin(request, request.body, reply).catch((error: unknown) => {
+        atWork--;
         throw error;
       });
       running.add(stream);
-      stream.once('close', () => running.delete(stream) && done());
+      stream.once('close', () => {
+        running.delete(stream);
+        atWork--;
+      });
+      const stamp = new Date(clock()).toISOString().replace(/[-:]|\.\d+/g, '');
       return reply
-        .type(`${format.type}; charset=utf-8`)
-        .header('content-disposition', `attachment; filename="audit-${stamp}.${name}"`)
+        .type(`${FORMATS[format].type}; charset=utf-8`)
+        .header('content-disposition', `attachment; filename="audit-${stamp}.${format}"`)
         .send(stream);
-
-      /** A search that fails at once is a refusal like any other; once the reply has begun, there is only the connection to break. */
-      async function begin(): Promise<Readable> {
-        await onRecord(callerOf(request), { ...readerOf(request, body), query: { ...recorded, format: name } });
-        const pages = everyPage(search, query, unhurried(reply));
-        return Readable.from(written(await pages.next(), pages, format, reply), { objectMode: false, highWaterMark: PIECE });
-      }
     },
   });
 }

@@ -1,0 +1,67 @@
+/** What the search must say, written down plainly: a filter over all entries, and counts of all entries. */
+import type { AuditEntry, SourceUse } from '../../src/audit/entry.ts';
+import type { Conditions, DayTally, Found, SearchQuery, SummaryQuery } from '../../src/audit/search.ts';
+import { dayInVietnam } from '../../src/domain.ts';
+
+type Bodies = readonly (string | undefined)[];
+
+function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, from, to, ...equal }: Conditions): boolean {
+  return (
+    (pseudonyms === undefined || Object.values(entry.subjects ?? {}).some((one) => pseudonyms.includes(one))) &&
+    (legalBasis === undefined || entry.legalBasis?.includes(legalBasis) === true) &&
+    (source === undefined || entry.sources?.some((use) => use.source === source) === true) &&
+    (field === undefined || entry.fields?.includes(field) === true) &&
+    (from === undefined || entry.time >= from) &&
+    (to === undefined || entry.time < to) &&
+    Object.entries(equal).every(([name, value]) => value === undefined || entry[name as keyof typeof equal] === value)
+  );
+}
+
+const parsed = new Map<string, AuditEntry>();
+const parse = (body: string): AuditEntry => {
+  const entry = parsed.get(body) ?? (JSON.parse(body) as AuditEntry);
+  parsed.set(body, entry);
+  return entry;
+};
+
+const entriesOf = (bodies: Bodies): (Found & { entry: AuditEntry })[] =>
+  bodies.flatMap((body, index) => (body === undefined ? [] : { index, body, entry: parse(body) }));
+
+export const plainSearch = (bodies: Bodies, { before = Number.POSITIVE_INFINITY, limit, ...conditions }: SearchQuery): Found[] =>
+  entriesOf(bodies)
+    .filter(({ index, entry }) => index < before && matches(entry, conditions))
+    .reverse()
+    .slice(0, limit)
+    .map(({ index, body }) => ({ index, body }));
+
+export function plainSummary(bodies: Bodies, { from, to, by }: SummaryQuery): DayTally[] {
+  const rows = new Map<string, DayTally>();
+  for (const { entry } of entriesOf(bodies)) {
+    const day = dayInVietnam(Date.parse(entry.time));
+    if (!['outcome', 'refusal'].includes(entry.kind) || day < from || day > to) continue;
+    const place = { day, ...Object.fromEntries(by.flatMap((name) => (entry[name] === undefined ? [] : [[name, entry[name]]]))) };
+    const name = [day, ...['agency', 'procedure'].map((part) => (part in place ? entry[part as 'agency'] : ''))].join(' ');
+    const row = rows.get(name) ?? { ...place, outcomes: {}, sources: {}, fields: 0, papers: {} };
+    const uses = entry.kind === 'outcome' ? (entry.sources ?? []).filter(({ result }) => result !== 'to-ask') : [];
+    rows.set(name, {
+      ...row,
+      outcomes: entry.outcome === undefined ? row.outcomes : more(row.outcomes, entry.outcome),
+      sources: looked(row.sources, uses),
+      fields: row.fields + (entry.kind === 'outcome' && entry.outcome === 'answered' ? (entry.fields?.length ?? 0) : 0),
+      papers: Object.values(entry.papers ?? {}).reduce(more, row.papers),
+    });
+  }
+  return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
+}
+
+/** One more of a name, though the name be `__proto__`. */
+const more = (counts: Readonly<Record<string, number>>, name: string): Record<string, number> => ({
+  ...counts,
+  [name]: (Object.hasOwn(counts, name) ? (counts[name] ?? 0) : 0) + 1,
+});
+
+function looked(sources: DayTally['sources'], uses: readonly SourceUse[]): DayTally['sources'] {
+  const counted = new Map(Object.entries(sources));
+  for (const { source, result } of uses) counted.set(source, more(counted.get(source) ?? {}, result));
+  return Object.fromEntries(counted);
+}
