@@ -1,7 +1,11 @@
 /** A small client of the gateway's own interface, for the command line. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import type { Prefill, Receipt, Text } from './domain.ts';
+
+/** How often a piece of the log is asked for. */
+const LOG_TRIES = 5;
 
 /** Something a person should read as it is. */
 export class ClientError extends Error {}
@@ -21,6 +25,7 @@ export class Client {
   readonly #agency: string;
   readonly #key: Record<string, string>;
   readonly #doubt: string;
+  #auditToken: string | undefined;
 
   /** `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. */
   constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '') {
@@ -65,18 +70,19 @@ export class Client {
     })) as ProcedureView;
   }
 
-  /** Fetches what lies below the log's prefix, for a verifier. */
-  log(token: string): (path: string) => Promise<Buffer> {
-    return async (path) => {
-      const address = `${this.#issuer}/v1/log/${path}`;
-      const reply = await fetch(address, {
-        headers: { authorization: `Bearer ${token}` },
-        redirect: 'error',
-        signal: AbortSignal.timeout(30_000),
-      });
-      if (!reply.ok) throw new ClientError(`${address} is refused (${reply.status})`);
-      return Buffer.from(await reply.arrayBuffer());
-    };
+  /** What lies below the log's prefix, for a verifier: a long log outlasts a token, and a gateway that is busy is asked again. */
+  async log(path: string): Promise<Buffer> {
+    const address = `${this.#issuer}/v1/log/${path}`;
+    for (let tries = 1; ; tries++) {
+      this.#auditToken ??= await this.token('audit');
+      const headers = { authorization: `Bearer ${this.#auditToken}` };
+      const reply = await fetch(address, { headers, redirect: 'error', signal: AbortSignal.timeout(30_000) });
+      if (reply.ok) return Buffer.from(await reply.arrayBuffer());
+      if (tries === LOG_TRIES || (reply.status !== 401 && reply.status !== 503))
+        throw new ClientError(`${address} is refused (${reply.status})`);
+      if (reply.status === 401) this.#auditToken = undefined;
+      else await after(1000 * Math.min(10, Number(reply.headers.get('retry-after')) || 1));
+    }
   }
 
   async #send(path: string, init: RequestInit): Promise<unknown> {

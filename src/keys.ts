@@ -2,6 +2,8 @@
 import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type Handover, handOver } from './audit/handover.ts';
+import { formatVerifierKey } from './audit/vkey.ts';
 
 export interface GatewayKeys {
   /** Signs access tokens (P-256, ES256: the cheaper one to verify). */
@@ -32,12 +34,14 @@ export interface LogKey {
   readonly from: number;
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject | undefined;
+  /** By which the key before vouches for it. */
+  readonly handover: Handover | undefined;
 }
 
 interface StoredKeys {
   sandbox: boolean;
   token: string;
-  log: { from: string; key: string }[];
+  log: { from: string; key: string; handover?: Handover }[];
   pseudonym: { from: string; key: string }[];
   witness: string;
   seal: string;
@@ -55,10 +59,11 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
   const secret = (value: string): KeyObject => createSecretKey(Buffer.from(value, 'base64'));
   return {
     token: createPrivateKey(stored.token),
-    log: stored.log.map(({ from, key }) => ({
+    log: stored.log.map(({ from, key, handover }) => ({
       from: Date.parse(from),
       publicKey: createPublicKey(key),
       privateKey: key.includes('PRIVATE') ? createPrivateKey(key) : undefined,
+      handover,
     })),
     pseudonym: stored.pseudonym.map(({ from, key }) => ({ from: Date.parse(from), key: secret(key) })),
     witness: createPrivateKey(stored.witness),
@@ -84,18 +89,26 @@ function readKeys(path: string): StoredKeys {
 export type Rotated = 'log' | 'pseudonym';
 
 /**
- * Makes a new key that is used from `from` on. Of the log's keys, those that are over lose their private half; the one in use keeps it,
- * since it vouches for the new one. Throws where a rotation is still to come.
+ * Makes a new key that is used from `from` on; a new key of the log is vouched for by the one before, there and then. Of the log's keys, those
+ * that are over lose their private half; the one in use keeps it. Throws where a rotation is still to come.
  */
-export function rotateKey(directory: string, which: Rotated, from: Date, now: Date): void {
+export function rotateKey(directory: string, which: Rotated, from: Date, now: Date, logOrigin: string): void {
   const path = join(directory, 'keys.json');
   const stored = readKeys(path);
   const [newest] = stored[which];
   if (newest !== undefined && Date.parse(newest.from) > now.getTime())
     throw new Error(`a new key is made already; it is used from ${newest.from} on`);
-  const key = which === 'log' ? pem(newEd25519()) : randomBytes(32).toString('base64');
-  const older = which === 'log' ? stored.log.map((one, i) => (i === 0 ? one : { ...one, key: publicPem(one.key) })) : stored.pseudonym;
-  replaceSecret(path, JSON.stringify({ ...stored, [which]: [{ from: from.toISOString(), key }, ...older] }, null, 2));
+  const [key, older] =
+    which === 'log'
+      ? [newLogKey(logOrigin, stored.log[0]?.key), stored.log.map((one, i) => (i === 0 ? one : { ...one, key: publicPem(one.key) }))]
+      : [{ key: randomBytes(32).toString('base64') }, stored.pseudonym];
+  replaceSecret(path, JSON.stringify({ ...stored, [which]: [{ from: from.toISOString(), ...key }, ...older] }, null, 2));
+}
+
+function newLogKey(origin: string, before: string | undefined): { key: string; handover?: Handover } {
+  const key = newEd25519();
+  const handover = before && handOver(origin, formatVerifierKey(origin, createPublicKey(key)), createPrivateKey(before));
+  return { key: pem(key), ...(handover ? { handover } : {}) };
 }
 
 const pem = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }) as string;

@@ -53,14 +53,19 @@ const HOUR_MS = 3_600_000;
 /** What is opened is put on the stack. Throws an Error where the log is not the one that its keys signed. */
 export async function openLogbook(options: LogbookOptions, opened: AsyncDisposableStack): Promise<Logbook> {
   const { dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore = (store) => store } = options;
+  const trouble = (what: string) => (error: Error) => logger.error({ cause: whereItArose(error) }, what);
   const ring = logKeyRing(settings.logOrigin, keys.log, configDigest, clock);
-  const store = aroundStore(databaseUrl === undefined ? openSqliteLog(logPath(dataDirectory)) : await openPostgresLog(databaseUrl));
+  const store = aroundStore(
+    databaseUrl === undefined
+      ? openSqliteLog(logPath(dataDirectory))
+      : await openPostgresLog(databaseUrl, { onTrouble: trouble('the log’s database gives no room for more entries') }),
+  );
   opened.defer(() => store.close());
   const log = await AuditLog.open({ store, origin: settings.logOrigin, keys: ring.keys, signer: ring.signer });
   writeFileSync(join(dataDirectory, 'log.vkey'), `${ring.texts.join('\n')}\n`);
   const files = { log: logPath(dataDirectory), search: join(dataDirectory, 'search.db') };
   const search = openDesk(databaseUrl === undefined ? { sqlite: files } : { postgres: databaseUrl }, {
-    onTrouble: (error) => logger.error({ cause: whereItArose(error) }, 'the search of the log is in trouble'),
+    onTrouble: trouble('the search of the log is in trouble'),
   });
   opened.defer(() => search.close());
   opened.defer(() => log.settled());
@@ -68,7 +73,7 @@ export async function openLogbook(options: LogbookOptions, opened: AsyncDisposab
   return { store, log, search, ring, witness: await openWitness(options, opened), witnesses: startWitnesses(options, store, opened) };
 }
 
-/** What is old enough is forgotten once an hour, and for the first time soon after the start. */
+/** What is old enough is forgotten once an hour. */
 function forgetHourly(options: LogbookOptions, book: Pick<Logbook, 'store' | 'log' | 'search'>, opened: AsyncDisposableStack): void {
   const { settings, configDigest, clock, logger } = options;
   const { retention: days } = settings;
@@ -84,9 +89,9 @@ function forgetHourly(options: LogbookOptions, book: Pick<Logbook, 'store' | 'lo
       (error: unknown) => logger.error({ cause: whereItArose(error) }, 'old entries could not be forgotten'),
     );
   };
-  const timers = [setTimeout(forget, HOUR_MS / 60).unref(), setInterval(forget, HOUR_MS).unref()];
+  const timer = setInterval(forget, HOUR_MS).unref();
   opened.defer(async () => {
-    for (const timer of timers) clearTimeout(timer);
+    clearInterval(timer);
     await round;
   });
 }

@@ -11,7 +11,7 @@ import type { AuditEntry, EntryKind } from '../src/audit/entry.ts';
 import { handOver } from '../src/audit/handover.ts';
 import { AuditLog, LogUnavailable } from '../src/audit/log.ts';
 import { forgetOld } from '../src/audit/retention.ts';
-import type { LogSearch } from '../src/audit/search.ts';
+import type { LogSearch, SearchQuery } from '../src/audit/search.ts';
 import { type DatedLogKey, type LogKeyRing, logKeyRing } from '../src/audit/signer.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import type { LogStore } from '../src/audit/store.ts';
@@ -55,23 +55,26 @@ t.test('the keys of a gateway rotate: those that are over lose their private hal
   t.equal(first.log.length, 1);
   const halves = (): boolean[] => loadKeys(directory, false).log.map(({ privateKey }) => privateKey !== undefined);
 
-  rotateKey(directory, 'log', at(1), at(0));
+  rotateKey(directory, 'log', at(1), at(0), ORIGIN);
   t.strictSame(halves(), [true, true], 'the one in use vouches for the one to come');
   t.strictSame(
     loadKeys(directory, false).log.map(({ from }) => from),
     [at(1).getTime(), 0],
   );
   const before = readFileSync(path, 'utf8');
-  t.throws(() => rotateKey(directory, 'log', at(2), at(0.9)), /a new key is made already; it is used from 2026-11-23T05:00:00\.000Z on/);
+  t.throws(
+    () => rotateKey(directory, 'log', at(2), at(0.9), ORIGIN),
+    /a new key is made already; it is used from 2026-11-23T05:00:00\.000Z on/,
+  );
   t.equal(readFileSync(path, 'utf8'), before, 'and nothing was changed');
 
-  rotateKey(directory, 'log', at(3), at(2));
+  rotateKey(directory, 'log', at(3), at(2), ORIGIN);
   t.strictSame(halves(), [true, true, false]);
   t.equal(readFileSync(path, 'utf8').match(/BEGIN PUBLIC KEY/g)?.length, 1, 'the file has its public half alone');
   const third = loadKeys(directory, false);
   t.ok(third.log[2]?.publicKey.equals(first.log[0]?.publicKey as NonNullable<(typeof first.log)[0]>['publicKey']), 'which stays');
 
-  rotateKey(directory, 'pseudonym', at(3), at(2));
+  rotateKey(directory, 'pseudonym', at(3), at(2), ORIGIN);
   const all = loadKeys(directory, false);
   t.equal(all.pseudonym.length, 2, 'a pseudonym’s key stays whole, or nobody would find what it made');
   t.ok(all.token.equals(first.token) && all.seal.equals(first.seal) && all.witness.equals(first.witness), 'no other key changes');
@@ -102,7 +105,7 @@ t.test('a log whose key rotates is one log: each age verifies, and the oldest ke
   const receipts: Receipt[][] = [];
   const own: VerifierKey[] = [];
   for (let age = 0; age < 4; age++) {
-    if (age > 0) rotateKey(directory, 'log', at(age), at(age - 0.5));
+    if (age > 0) rotateKey(directory, 'log', at(age), at(age - 0.5), ORIGIN);
     // A gateway starts with the new key before it is used, and changes to it while it runs.
     clock.now = at(age - 0.25).getTime();
     const { log, ring } = await openedWith(loadKeys(directory, false), store, clock);
@@ -188,7 +191,7 @@ t.test('a key that no older one vouches for is not believed', async (t) => {
       keys,
       signer: (newest) => {
         const { sign, takeOver } = signer(newest);
-        return { sign, takeOver: takeOver && (() => handover) };
+        return { sign, takeOver: takeOver && (() => [handover]) };
       },
     });
     await log.append(entryOf('before'), { receipt: true });
@@ -205,7 +208,7 @@ t.test('a key that no older one vouches for is not believed', async (t) => {
 t.test('two gateways with the same keys change to the new one together', async (t) => {
   const directory = newDirectory();
   loadKeys(directory, false);
-  rotateKey(directory, 'log', at(1), at(0));
+  rotateKey(directory, 'log', at(1), at(0), ORIGIN);
   const path = join(newDirectory(), 'log.db');
   const clock = { now: at(0).getTime() };
   const stores = [openSqliteLog(path), openSqliteLog(path)] as const;
@@ -239,7 +242,7 @@ t.test('two gateways with the same keys change to the new one together', async (
 t.test('a key that signs goes on, whatever the clock of a gateway says', async (t) => {
   const directory = newDirectory();
   const first = loadKeys(directory, false);
-  rotateKey(directory, 'log', at(1), at(0));
+  rotateKey(directory, 'log', at(1), at(0), ORIGIN);
   const keys = loadKeys(directory, false);
   const path = join(newDirectory(), 'log.db');
   const [ahead, behind] = [{ now: at(0).getTime() }, { now: at(0).getTime() }];
@@ -283,7 +286,7 @@ t.test('who is found by a pseudonym is found though its key rotated', async (t) 
   const before = pseudonyms(loadKeys(directory, false).pseudonym, () => clock.now);
   const old = before.of('person', AN);
   t.strictSame(before.all('person', AN), [old]);
-  rotateKey(directory, 'pseudonym', at(1), at(0));
+  rotateKey(directory, 'pseudonym', at(1), at(0), ORIGIN);
   const people = pseudonyms(loadKeys(directory, false).pseudonym, () => clock.now);
   t.equal(people.of('person', AN), old, 'a key to come is not used yet');
   clock.now = at(1).getTime();
@@ -308,6 +311,11 @@ const searchIn = (store: LogStore): LogSearch =>
         return entry?.kind === kind && entry.time < before ? [index] : [];
       });
       return old.slice(0, limit);
+    },
+    async search({ kind, limit }: SearchQuery) {
+      const bodies = await store.read(0, 100_000);
+      const found = bodies.flatMap((body, index) => (body !== undefined && JSON.parse(body).kind === kind ? [{ index, body }] : []));
+      return found.reverse().slice(0, limit);
     },
     forget: async () => {},
   }) as unknown as LogSearch;
@@ -475,7 +483,7 @@ t.test('a round that broke off: what was said and not done is done by the next',
     await t.resolves(reopen());
     t.ok(holds(await log.append(entryOf('between'), { receipt: true }), key));
     t.equal(await forget(22, { intent: 10 }), 900 - 500 * steps);
-    t.match(await checkLog(store, key), { entries: 913, pruned: 900 });
+    t.match(await checkLog(store, key), { entries: 912, pruned: 900 }, 'and not said anew: the count of what is missing stays true');
     await store.close();
   }
 });

@@ -407,10 +407,8 @@ for (const { name, skip, make } of kinds) {
       t.strictSame(faults, []);
       await wholeLog(store, key.key);
       t.equal(await log.entry(size), undefined, 'there is none after the last');
-      await log.append(entryOf('unsigned', 'intent'), { receipt: false });
-      t.equal(await log.entry(size), undefined, 'nor for one that no checkpoint covers yet');
-      await log.append(entryOf('signed'), { receipt: true });
-      t.ok(holds(await log.entry(size), key.key), 'the next signature covers it');
+      await log.append(entryOf('an intent', 'intent'), { receipt: false });
+      t.ok(holds(await log.entry(size), key.key), 'every entry is under a signature');
       await store.close();
     });
   });

@@ -16,8 +16,8 @@ export class LogUnavailable extends Error {}
 export interface LogSigner {
   /** A signed note with this checkpoint. */
   readonly sign: (checkpoint: Checkpoint) => string;
-  /** The entry by which it takes over from the key before, where it has not signed the log yet. */
-  readonly takeOver: (() => AuditEntry) | undefined;
+  /** The entries by which it takes over from the key before, where it has not signed the log yet. */
+  readonly takeOver: (() => readonly AuditEntry[]) | undefined;
 }
 
 export interface LogSettings {
@@ -90,6 +90,7 @@ export class AuditLog {
       const { size, root, origin } = openCheckpoint(head.checkpoint, keys);
       if (origin !== settings.origin) throw new Error(`the log is that of ${origin}, not of ${settings.origin}`);
       if (size > head.size) throw new Error(`the log lost entries: its checkpoint speaks of ${size}, it holds ${head.size}`);
+      if (size < head.size) throw new Error(`the log was changed: it holds ${head.size} entries, of which ${size} are signed`);
       const stored = await withTiles(store, (node) => rangeRoot(0, size, node));
       if (!stored.equals(root)) throw new Error('the log was changed: its tree does not lead to its signed checkpoint');
     }
@@ -160,9 +161,8 @@ export class AuditLog {
     const { origin } = this.#settings;
     const { from, batch } = taken;
     for (const { body } of batch) this.#edge.append(leafHash(body));
-    // Intents alone need no signature, since nothing leaves on their strength; but a log that holds anything bears one.
-    const needed = batch.some(({ receipt }) => receipt) || (batch.length > 0 && this.#checkpoint === undefined);
-    if (needed) taken.checkpoint = signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    // Intents too: an entry without a signature behind it could be put in by anybody who can write to the store, and be signed with the next.
+    if (batch.length > 0) taken.checkpoint = signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
     return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
   }
 
@@ -185,18 +185,16 @@ export class AuditLog {
     const { store, keys } = this.#settings;
     const known = this.#edge.size;
     if (size < known) throw new Error(`the log was cut off beneath the gateway: it held ${known} entries, now ${size}`);
-    const signed = checkpoint === this.#checkpoint || checkpoint === undefined ? undefined : openCheckpoint(checkpoint, keys);
-    if (checkpoint === undefined || (signed !== undefined && (signed.size <= known || signed.size > size))) throw changed();
+    const signed = checkpoint === undefined ? undefined : openCheckpoint(checkpoint, keys);
+    if (signed === undefined || signed.size !== size || size === known) throw changed();
     if (size - known > FOLLOWED) {
-      const [before, after] = await withTiles(store, (node) => [rangeRoot(0, known, node), rangeRoot(0, signed?.size ?? known, node)]);
-      if (!before.equals(this.#edge.root()) || (signed !== undefined && !after.equals(signed.root))) throw changed();
+      const [before, after] = await withTiles(store, (node) => [rangeRoot(0, known, node), rangeRoot(0, size, node)]);
+      if (!before.equals(this.#edge.root()) || !after.equals(signed.root)) throw changed();
       this.#edge = await edgeOf(store, size);
     } else {
       try {
-        for (const leaf of await storedLeaves(store, known, size)) {
-          this.#edge.append(leaf);
-          if (signed?.size === this.#edge.size && !signed.root.equals(this.#edge.root())) throw changed();
-        }
+        for (const leaf of await storedLeaves(store, known, size)) this.#edge.append(leaf);
+        if (!signed.root.equals(this.#edge.root())) throw changed();
       } catch (error) {
         this.#edge.truncate(known);
         throw error;
@@ -205,7 +203,7 @@ export class AuditLog {
     this.#checkpoint = checkpoint;
   }
 
-  /** One entry with the proof that it is under the newest signed checkpoint, or undefined where that does not reach it. */
+  /** One entry with the proof that it is under the newest signed checkpoint, or undefined where there is none. */
   async entry(index: number): Promise<Receipt | PrunedEntry | undefined> {
     const { store, keys } = this.#settings;
     const { checkpoint, retention } = await store.head();
@@ -232,8 +230,8 @@ export class AuditLog {
 /** A key that signs the log for the first time says so first. */
 function takingOver({ takeOver }: LogSigner, batch: readonly Waiting[]): readonly Waiting[] {
   if (takeOver === undefined) return batch;
-  const entry = takeOver();
-  return [{ entry, body: canonicalJson(entry), receipt: true, resolve: () => {}, reject: () => {} }, ...batch];
+  const entries = takeOver().map((entry) => ({ entry, body: canonicalJson(entry), receipt: false, resolve: () => {}, reject: () => {} }));
+  return [...entries, ...batch];
 }
 
 const changed = (): Error => new Error('the log was changed beneath the gateway: it does not continue the one it knew');

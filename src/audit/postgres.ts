@@ -11,10 +11,14 @@ export interface PostgresOptions {
   readonly patience?: number;
   /** Entries in a partition. */
   readonly partition?: number;
+  /** Told when room for more entries cannot be made, each time that this begins. */
+  readonly onTrouble?: (error: Error) => void;
 }
 
 const PATIENCE_MS = 2000;
 const READERS = 4;
+/** How long it is before making room is tried again where that failed. */
+const GROW_AGAIN_MS = 60_000;
 /** Entries forgotten at a time; between two such steps the process appends. */
 const PRUNE_CHUNK = 2000;
 
@@ -52,7 +56,7 @@ const PRUNE = 'DELETE FROM oncegate.entries WHERE idx = ANY ($1::bigint[]) AND i
  * was given: with `fsync` or `full_page_writes` off, or a standby.
  */
 export async function openPostgresLog(url: string, options: PostgresOptions = {}): Promise<LogStore> {
-  const { patience = PATIENCE_MS, partition = PARTITION } = options;
+  const { patience = PATIENCE_MS, partition = PARTITION, onTrouble = () => {} } = options;
   const place: Place = { url, patience };
   const writer = openWriter(place);
   try {
@@ -62,6 +66,7 @@ export async function openPostgresLog(url: string, options: PostgresOptions = {}
     throw error;
   }
   const reader = reading(place, (client) => prepare(client, place));
+  let growAgain = 0;
   const cramped = (size: number, room: number): boolean => room - size < partition / 2;
 
   return {
@@ -77,7 +82,13 @@ export async function openPostgresLog(url: string, options: PostgresOptions = {}
         return { name: 'append', text: APPEND, values };
       });
       // Ahead of need and on its own: where it fails there is room for half a partition of tries.
-      if (more) writer.transact(async ({ size, room }) => (cramped(size, room) ? grow(room, partition) : undefined)).catch(() => {});
+      if (!more || Date.now() < growAgain) return;
+      writer
+        .transact(async ({ size, room }) => (cramped(size, room) ? grow(room, partition) : undefined))
+        .catch((error: Error) => {
+          growAgain = Date.now() + GROW_AGAIN_MS;
+          onTrouble(error);
+        });
     },
     publish: (cosigned, size) =>
       writer.transact(async (head) => {

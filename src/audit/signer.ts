@@ -2,7 +2,7 @@
 import { type KeyObject, randomUUID } from 'node:crypto';
 import { bearsSignature, type Checkpoint, checkpointSigner, formatVerifierKey, parseVerifierKey, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
-import { handOver } from './handover.ts';
+import { type Handover, handOver } from './handover.ts';
 import type { LogSettings } from './log.ts';
 
 export interface DatedLogKey {
@@ -10,6 +10,8 @@ export interface DatedLogKey {
   readonly from: number;
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject | undefined;
+  /** By which the key before vouches for it; without it that key's private half must be at hand. */
+  readonly handover?: Handover | undefined;
 }
 
 export interface LogKeyRing {
@@ -25,11 +27,22 @@ export function logKeyRing(origin: string, dated: readonly DatedLogKey[], config
   const keys = texts.map((text) => parseVerifierKey(text));
   /** The newest checkpoint that was made here, and by which key: of any other the signatures must be read. */
   let made: { note: string; by: number } | undefined;
-  const takeOver = (i: number): AuditEntry => {
+  const handover = (i: number): Handover => {
     const older = dated[i + 1]?.privateKey;
-    if (older === undefined) throw new Error('the key of the log that signed before is not at hand to vouch for the new one');
-    const own = { v: 1, kind: 'log-key', id: randomUUID(), agency: 'gateway', client: 'gateway', config: configDigest } as const;
-    return { ...own, time: new Date(clock()).toISOString(), logKey: handOver(origin, texts[i] as string, older) };
+    const made = dated[i]?.handover ?? (older && handOver(origin, texts[i] as string, older));
+    if (made === undefined) throw new Error('the key of the log that signed before is not at hand to vouch for the new one');
+    return made;
+  };
+  /** From the key that signed last to key `to`: one that was never used is passed on all the same, or the chain would break. */
+  const takeOver = (from: number, to: number): AuditEntry[] => {
+    const own = { v: 1, kind: 'log-key', agency: 'gateway', client: 'gateway', config: configDigest } as const;
+    const time = new Date(clock()).toISOString();
+    return Array.from({ length: Math.max(1, from - to) }, (_, i) => Math.max(from, to + 1) - 1 - i).map((i) => ({
+      ...own,
+      time,
+      id: randomUUID(),
+      logKey: handover(i),
+    }));
   };
   const signers = dated.map(({ privateKey }, i) => {
     if (privateKey === undefined) return undefined;
@@ -39,10 +52,14 @@ export function logKeyRing(origin: string, dated: readonly DatedLogKey[], config
       made = { note, by: i };
       return note;
     };
-    return { begun: { sign, takeOver: undefined }, beginning: { sign, takeOver: () => takeOver(i) } };
+    return { sign, begun: { sign, takeOver: undefined } };
   });
-  const signedBy = (newest: string): number =>
-    made?.note === newest ? made.by : keys.findIndex((key, i) => signers[i] !== undefined && bearsSignature(newest, key));
+  const lastSigner = (newest: string): number => keys.findIndex((key) => bearsSignature(newest, key));
+  /** Of the keys that can sign. */
+  const signedBy = (newest: string): number => {
+    const by = made?.note === newest ? made.by : lastSigner(newest);
+    return signers[by] === undefined ? -1 : by;
+  };
   return {
     keys,
     texts,
@@ -54,7 +71,8 @@ export function logKeyRing(origin: string, dated: readonly DatedLogKey[], config
       const begun = before >= 0 && (due < 0 || before <= due);
       const signer = signers[begun ? before : due];
       if (signer === undefined) throw new Error('no key of the log is in use yet');
-      return begun || newest === undefined ? signer.begun : signer.beginning;
+      if (begun || newest === undefined) return signer.begun;
+      return { sign: signer.sign, takeOver: () => takeOver(lastSigner(newest), due) };
     },
   };
 }

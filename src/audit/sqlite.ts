@@ -25,6 +25,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   db.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
+    PRAGMA secure_delete = ON;
     PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES};
     CREATE TABLE IF NOT EXISTS entries (idx INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS tiles (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
@@ -36,6 +37,8 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   for (const column of ['cosigned TEXT', 'cosigned_size INTEGER NOT NULL DEFAULT 0', 'retention INTEGER']) {
     if (!columns.includes(column.split(' ')[0] as string)) db.exec(`ALTER TABLE head ADD COLUMN ${column}`);
   }
+  // Whatever a process before this one wrote and could not sync: copied into the file, which is synced. Where others read, they are not waited for.
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   const wal = openSync(`${path}-wal`, 'r+');
   syncDirectory(dirname(path));
   const updateHead = db.prepare('UPDATE head SET size = ?, checkpoint = coalesce(?, checkpoint)');
@@ -111,7 +114,7 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
     },
     read: reader.read,
     tile: reader.tile,
-    publish: (cosigned, size) => serially(async () => void updateCosigned.run(cosigned, size, size)),
+    publish: (cosigned, size) => serially(() => inTransaction(() => () => void updateCosigned.run(cosigned, size, size))),
     prune: (indexes, retention) =>
       serially(() =>
         inTransaction(() => () => {
@@ -127,9 +130,12 @@ export function openSqliteLog(path: string, { sync = promisify(fdatasync) }: Sql
   };
 }
 
-/** Reads a log beside the process that writes it. `relieve` moves what was committed from the write-ahead log into the file, so that the writer need not. */
-export function openSqliteReader(path: string): LogReader & { relieve(): void; close(): void } {
-  const db = new DatabaseSync(path, { timeout: BUSY_MS });
+/**
+ * Reads a log beside the process that writes it. `relieve` moves what was committed from the write-ahead log into the file, so that the writer
+ * need not; a reader `readOnly` cannot, and changes nothing of a log that is evidence.
+ */
+export function openSqliteReader(path: string, readOnly = false): LogReader & { relieve(): void; close(): void } {
+  const db = new DatabaseSync(path, { timeout: BUSY_MS, readOnly });
   const relief = db.prepare('PRAGMA wal_checkpoint(PASSIVE)');
   return { ...sqliteReader(db), relieve: () => void relief.get(), close: () => db.close() };
 }
@@ -167,7 +173,7 @@ function headReader(db: DatabaseSync): () => Head {
   };
 }
 
-const nameOf = ({ size, checkpoint }: Head): string => `${size} ${checkpoint}`;
+const nameOf = ({ checkpoint, cosigned }: Head): string => `${checkpoint} ${cosigned}`;
 
 /** A file's name is on disk when its directory is. Windows has no such call, and needs none. */
 function syncDirectory(path: string): void {

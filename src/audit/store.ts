@@ -5,7 +5,7 @@ export interface Batch {
   readonly entries: readonly string[];
   /** Every tile that the entries change or complete, whole. */
   readonly tiles: readonly Tile[];
-  /** The signed checkpoint over the log with the batch, or undefined to keep the one before. */
+  /** The signed checkpoint over the log with the batch; undefined for an empty batch, which keeps the one before. */
   readonly checkpoint: string | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface Tile {
 
 export interface Head {
   readonly size: number;
-  /** The newest signed checkpoint, over `size` entries or fewer; undefined on a new log. */
+  /** The newest signed checkpoint, over all `size` entries; undefined on a new log. */
   readonly checkpoint: string | undefined;
   /** The newest checkpoint that witnesses cosigned, with their signatures. */
   readonly cosigned: string | undefined;
@@ -53,9 +53,13 @@ export class LogBroken extends Error {
   /** Index of the first entry that is wrong; undefined where only the whole is. */
   readonly index: number | undefined;
 
-  constructor(message: string, index?: number) {
+  /** Whether it is a body that is not there. */
+  readonly missing: boolean;
+
+  constructor(message: string, index?: number, missing = false) {
     super(message);
     this.name = 'LogBroken';
     this.index = index;
+    this.missing = missing;
   }
 }

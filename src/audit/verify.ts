@@ -55,6 +55,7 @@ export function verifyReceipt(receipt: unknown, keys: VerifierKey | readonly Ver
  */
 export function verifyLeaf(receipt: unknown, keys: VerifierKey | readonly VerifierKey[]): Place {
   if (!isObject(receipt)) throw new Error('there is no receipt to check');
+  onlyMembers(receipt, ['leaf', 'index', 'proof', 'checkpoint', 'pruned', 'retention'], 'receipt');
   const { leaf } = receipt;
   const hashed = typeof leaf === 'string' ? fromBase64(leaf) : undefined;
   if (hashed?.length !== HASH_BYTES) throw new Error('the receipt’s leaf is not a hash');

@@ -2,7 +2,7 @@
 import { type Checkpoint, openCheckpoint, readCheckpoint, type VerifierKey } from './checkpoint.ts';
 import { takenOver } from './handover.ts';
 import { parseNote } from './note.ts';
-import { LogBroken, type LogReader } from './store.ts';
+import { type Head, LogBroken, type LogReader } from './store.ts';
 import { EMPTY_ROOT, HASH_BYTES, leafHash, TILE_HEIGHT, TILE_WIDTH, TreeEdge } from './tree.ts';
 
 /** What a verifier keeps of a log between two visits: its head, and a hash for every 256 entries, which tells where another log begins to differ. */
@@ -30,7 +30,22 @@ export interface Checked {
  * moved, put in or forked, or Error where the log cannot be read.
  */
 export async function checkLog(log: LogReader, keys: VerifierKey | readonly VerifierKey[], seen?: Seen): Promise<Checked> {
-  const head = await log.head();
+  for (let tries = 1; ; tries++) {
+    const head = await log.head();
+    try {
+      return await checkFrom(log, head, keys, seen);
+    } catch (error) {
+      // Bodies may have gone while they were read: the entry that says so stands beyond the head that was looked at.
+      const grown = error instanceof LogBroken && error.missing && (await log.head()).size > head.size;
+      if (!grown || tries === MAX_TRIES) throw error;
+    }
+  }
+}
+
+/** How often a log that forgets while it is read is read anew. */
+const MAX_TRIES = 3;
+
+async function checkFrom(log: LogReader, head: Head, keys: VerifierKey | readonly VerifierKey[], seen?: Seen): Promise<Checked> {
   if (head.checkpoint === undefined && head.size > 0) throw new LogBroken('the log holds entries and bears no signed head', 0);
   const before = seen === undefined ? undefined : readCheckpoint(parseNote(seen.checkpoint).body);
   const signedSize = head.checkpoint === undefined ? 0 : Number(head.checkpoint.split('\n')[1]);
@@ -45,6 +60,7 @@ export async function checkLog(log: LogReader, keys: VerifierKey | readonly Veri
       throw new LogBroken(`the first ${end} entries are not those that led to the head that was kept: the log was forked`, scan.blockStart);
   }
   await checkForgotten(log, scan);
+  if (signedSize < head.size) throw new LogBroken(`entry ${signedSize} and those after it are under no signature`, signedSize);
   if (head.checkpoint === undefined) return { entries: 0, signed: 0, pruned: 0, keys: scan.trusted, seen: undefined };
   // Only now is it known which keys are vouched for: what was seen may bear the signature of a newer one than the reader trusts, too.
   if (seen !== undefined) openCheckpoint(seen.checkpoint, scan.trusted);
@@ -70,10 +86,10 @@ function checkLengths(size: number, signed: number, before: Checkpoint | undefin
 async function checkForgotten(log: LogReader, { missing, firstMissing, lastMissing, declared, forgotten }: Scan): Promise<void> {
   for (let at = forgotten; at <= lastMissing; at += TILE_WIDTH) {
     const gone = (await log.read(at, Math.min(at + TILE_WIDTH, lastMissing + 1))).indexOf(undefined);
-    if (gone >= 0) throw new LogBroken(`entry ${at + gone} is missing`, at + gone);
+    if (gone >= 0) throw new LogBroken(`entry ${at + gone} is missing`, at + gone, true);
   }
   if (missing > declared)
-    throw new LogBroken(`${missing} bodies are missing, of which the log says that ${declared} were forgotten`, firstMissing);
+    throw new LogBroken(`${missing} bodies are missing, of which the log says that ${declared} were forgotten`, firstMissing, true);
 }
 
 /** Checks the stored tree above its leaves, which proofs are made from, against the roots of the blocks. A tile that is not there misleads nobody. */

@@ -62,9 +62,9 @@ async function open(where: string, line: CommandLine, options: Options, opened: 
   if (/^https?:\/\//.test(where)) {
     if (options.agency === undefined) throw new UsageError('a log over HTTP shows its entries to auditors alone: name one with --agency');
     const auditor = client(line, options.agency, options['agency-key'], where.replace(/\/(v1\/log\/?)?$/, ''));
-    return remoteLog(auditor.log(await auditor.token('audit')));
+    return remoteLog((path) => auditor.log(path));
   }
-  const reader = openSqliteReader(logPath(where));
+  const reader = openSqliteReader(logPath(where), true);
   opened.defer(() => reader.close());
   return reader;
 }

@@ -27,7 +27,7 @@ export const verify: Command = async (argv, line) => {
     );
     return 0;
   }
-  if (isObject(saved) && 'leaf' in saved) {
+  if (isObject(saved) && 'leaf' in saved && !('prefill' in saved)) {
     const { index, size, origin } = verifyLeaf(saved, key);
     line.out(clean(`verified: an entry with this hash is entry ${index} of the log ${origin}, under its signed head of ${size} entries`));
     return 0;

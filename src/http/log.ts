@@ -83,7 +83,8 @@ export const logRoutes = ({ reader, verifierKeys, witnessed, onRecord, authentic
       }),
       handler: async ({ params }, reply) => {
         const { level, index, width } = await within(`${params.level}/${params['*']}`);
-        const hashes = await reader.tile(Number(level), index);
+        if (level === 'entries') throw new Problem('not-found');
+        const hashes = await reader.tile(level, index);
         if (hashes.length < width * HASH_BYTES) throw new LogBroken(`the log lost hashes of its tile ${level}/${index}`);
         // A full one has the same hashes at its beginning: what is asked for stays the same for ever.
         return octets(reply)

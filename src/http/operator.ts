@@ -1,9 +1,13 @@
 /** For operators: whether the process lives, and whether it can serve. */
+import { setTimeout as after } from 'node:timers/promises';
 import type { FastifyPluginAsync } from 'fastify';
 import type { AuditLog } from '../audit/log.ts';
 import type { LogSearch } from '../audit/search.ts';
 import type { Witnesses } from '../audit/witnesses.ts';
 import { operation } from './operation.ts';
+
+/** How long the search may take to say how far it is. */
+const SEARCH_MS = 1000;
 
 export interface OperatorTools {
   readonly book: { readonly log: AuditLog; readonly search: LogSearch; readonly witnesses: Witnesses | undefined };
@@ -30,7 +34,7 @@ export const operatorRoutes =
         const writable = await log.probe();
         const ready = writable && !stopping();
         // A search that is behind, or away, keeps no agency from its answer.
-        const progress = await search.progress().catch(() => undefined);
+        const progress = await Promise.race([search.progress(), after(SEARCH_MS, undefined, { ref: false })]).catch(() => undefined);
         const time = (at: number | undefined): string | undefined => (at === undefined ? undefined : new Date(at).toISOString());
         return reply.code(ready ? 200 : 503).send({
           status: ready ? 'ok' : 'unready',

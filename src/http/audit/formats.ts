@@ -57,9 +57,9 @@ const COLUMNS: Readonly<Record<string, Column>> = {
 };
 
 /** What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it text. */
-const FORMULA = /^(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])/;
+const FORMULA = /^(?=["'\s\p{Cf}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])/u;
 /** The same after a separator: told to split at semicolons or tabs, a spreadsheet begins a new cell there, whatever is quoted. */
-const INNER_FORMULA = /([;,|\t\r\n]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+const INNER_FORMULA = /([;,|\t\r\n]["'\s\p{Cf}]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/gu;
 
 export function cell(value: string | number | undefined): string {
   const text = String(value ?? '')

@@ -1,7 +1,7 @@
 /** A citizen's own ledger: which entries are accesses to their data, which may be shown today, and a page of them. */
 import { randomInt } from 'node:crypto';
 import type { AuditEntry } from '../../audit/entry.ts';
-import type { Conditions, Found, LogSearch } from '../../audit/search.ts';
+import type { Conditions, Found, LogSearch, SearchQuery } from '../../audit/search.ts';
 
 /** Entries taken from the search at a time. */
 const PAGE = 100;
@@ -44,7 +44,7 @@ export async function ledgerPage(
   const ledger = new Ledger(tools);
   const shown: Shown[] = [];
   for (let examined = 0, at = before; ; ) {
-    const found = await tools.search.search({ ...conditions, pseudonyms: tools.own, before: at, limit: PAGE });
+    const found = await accesses(tools, { ...conditions, before: at, limit: PAGE });
     for (const one of found) {
       const access = await ledger.accessIn(one);
       if (access === undefined) continue;
@@ -58,9 +58,20 @@ export async function ledgerPage(
     examined += found.length;
     if (examined < MAX_EXAMINED) continue;
     if (shown.length === limit) return { shown, next: shown.at(-1)?.found.index ?? at };
-    const [following] = await tools.search.search({ ...conditions, pseudonyms: tools.own, before: at, limit: 1 });
+    const [following] = await accesses(tools, { ...conditions, before: at, limit: 1 });
     return following === undefined ? { shown } : { shown, next: randomInt(following.index + 1, at + 1) };
   }
+}
+
+const KINDS = ['intent', 'outcome', 'refusal'] as const;
+
+/** Not the citizen's own look-ups: how many of them are passed over would tell how much else was. */
+async function accesses({ search, own }: LedgerTools, query: SearchQuery): Promise<Found[]> {
+  const found = await Promise.all(KINDS.map((kind) => search.search({ ...query, kind, pseudonyms: own })));
+  return found
+    .flat()
+    .sort((a, b) => b.index - a.index)
+    .slice(0, query.limit);
 }
 
 class Ledger {
