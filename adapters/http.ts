@@ -31,9 +31,9 @@ export interface Connection {
 /** What a registry can make the gateway hold: enough for any record, too little to exhaust it. */
 const LIMITS = { bytes: 1024 * 1024, connections: 32 };
 
-export function connect(settings: Pick<AdapterSettings, 'address' | 'tls' | 'oauth'>): Connection {
-  const { address, tls, oauth } = settings;
-  const wire = openWire(address, tls, LIMITS);
+export function connect(settings: Pick<AdapterSettings, 'address' | 'tls' | 'oauth' | 'connections'>): Connection {
+  const { address, tls, oauth, connections = LIMITS.connections } = settings;
+  const wire = openWire(address, tls, { ...LIMITS, connections });
   const tokens = oauth && openTokens(oauth);
   const exchange = tokens === undefined ? wire.exchange : withToken(wire.exchange, tokens);
   const base = address.pathname.replace(/\/$/, '');

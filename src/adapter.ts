@@ -54,7 +54,7 @@ export class SourceError extends Error {
  * A registry, spoken to in its own dialect.
  *
  * An adapter MUST stop and reject when `signal` aborts, MUST reject only with `SourceError` or the signal's reason, and MUST
- * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` wraps it with what it needs. It may keep the token that
+ * NOT log, cache, retry or set a timeout of its own: `src/stages/ask.ts` and `src/stages/around/` wrap it with what it needs. It may keep the token that
  * the registry admits it by, and put a question once more with a new one where the registry no longer takes the old.
  */
 export interface Adapter {
@@ -75,6 +75,8 @@ export interface AdapterSettings {
   readonly tls?: TlsSettings;
   /** Where a token is had, for a registry that wants one. */
   readonly oauth?: OauthSettings;
+  /** Look-ups that will be under way at once: with fewer connections some would wait where nobody sees it. 32 unless said. */
+  readonly connections?: number;
   /** The `datasets` member of the source's file, for adapters that are described there rather than coded. */
   readonly datasets: Readonly<Record<string, JsonObject>>;
   /** Milliseconds after which the gateway gives a look-up up, for an adapter that can tell the registry so. It never counts them itself. */

@@ -15,6 +15,7 @@ import { withSandboxCitizens } from './citizen-keys.ts';
 import { citizenTokens } from './citizens.ts';
 import type { Agency, Clock } from './domain.ts';
 import { exchange } from './exchange.ts';
+import { Admission } from './http/admission.ts';
 import { agencyRoutes } from './http/agency.ts';
 import { auditorRoutes } from './http/auditor.ts';
 import { type CitizenTools, citizenRoutes } from './http/citizen.ts';
@@ -31,6 +32,8 @@ import { logPath, openLogbook } from './logbook.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
+import { type Around, around } from './stages/around/around.ts';
+import type { Changed } from './stages/around/circuit.ts';
 import { askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
 import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
@@ -114,7 +117,14 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     schemas: apiSchemas(),
     describe: (instance) => describeApi(instance, VERSION),
     audiences: [
-      agencyRoutes({ catalogue, clock, authentication, exchange: (caller, request, gone) => exchange(caller, request, tools, gone) }),
+      agencyRoutes({
+        catalogue,
+        clock,
+        authentication,
+        around: asking.around,
+        admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
+        exchange: (caller, request, gone) => exchange(caller, request, tools, gone),
+      }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
@@ -130,13 +140,13 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   return { server, catalogue };
 }
 
-/** The registries, each with its checks around it and the cache before it. */
+/** The registries, each with its checks and its protection around it and the cache before it. */
 async function openSources(
   { environment, sandbox, logger, clock = Date.now }: GatewayOptions,
   { sources, schemas, gateway }: Catalogue,
   keys: GatewayKeys,
   opened: AsyncDisposableStack,
-): Promise<ResolveTools> {
+): Promise<ResolveTools & { readonly around: ReadonlyMap<string, Around> }> {
   const plugged = plugSources(sources, adapters, { sandbox, secret: environment.secret });
   for (const { adapter } of plugged.values()) opened.defer(() => adapter.close());
   const near = memoryCache(gateway.cacheBytes);
@@ -148,11 +158,23 @@ async function openSources(
   const validators = new Map([...schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const report = (source: string, dataset: string, failure: SourceError): void =>
     logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed');
-  const asks = new Map(
-    [...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, { validators, cache, clock, report })]),
+  const surrounded = new Map(
+    [...plugged].map(([id, { source }]) => [id, around(source, { clock, random: Math.random, changed: told(logger, id) })]),
   );
-  return { cache, sources, asks, clock };
+  const asks = new Map(
+    [...plugged].map(([id, { source, adapter }]) => {
+      const tools = { validators, cache, clock, around: surrounded.get(id) as Around, report };
+      return [id, askSource(source, adapter, tools)];
+    }),
+  );
+  return { cache, sources, asks, clock, around: surrounded };
 }
+
+/** One line when a registry is left alone and one when it is asked again, not one for each who would have asked. */
+const told =
+  (logger: FastifyBaseLogger, source: string): Changed =>
+  (state, seconds) =>
+    state === 'open' ? logger.warn({ source, seconds }, 'registry left alone') : logger.info({ source }, 'registry asked again');
 
 /** Where nobody vouches for citizens there is no such address. */
 function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {

@@ -43,6 +43,62 @@ export interface Source {
   readonly oauth?: SourceOauth;
   readonly timeoutMs: number;
   readonly datasets: Readonly<Record<string, SourceDataset>>;
+  readonly protection: Protection;
+}
+
+/** How a source is kept from being overloaded, and requests from waiting for it: what its file says, and the defaults where it says nothing. */
+export interface Protection {
+  /** Look-ups that it is asked at once. */
+  readonly atOnce: number;
+  /** Look-ups that may wait for their turn. */
+  readonly waiting: number;
+  readonly budget: {
+    readonly all: Rate | undefined;
+    /** Of each agency that has none of its own. */
+    readonly eachAgency: Rate | undefined;
+    readonly agencies: ReadonlyMap<string, Rate>;
+  };
+  readonly circuit: {
+    /** It opens after so many failures with no answer between them. */
+    readonly failures: number;
+    /** It opens too where so many of a hundred failed within the while, of `of` at least. */
+    readonly percent: number;
+    readonly of: number;
+    readonly withinSeconds: number;
+    /** How long it stays open the first time; twice as long each time that trying failed. */
+    readonly pauseSeconds: number;
+    readonly longestPauseSeconds: number;
+  };
+  readonly retry: {
+    /** How often one look-up is asked again. */
+    readonly most: number;
+    /** Of a hundred look-ups, so many. */
+    readonly percent: number;
+  };
+  readonly maintenance: Maintenance;
+}
+
+/** So many a second in the long run, and so many at once after a pause. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** When a source's owner works on it and nobody is to ask, in Viet Nam's time. */
+export interface Maintenance {
+  readonly weekly: readonly WeeklyWindow[];
+  readonly once: readonly SingleWindow[];
+}
+/** On each of the days from `from` (HH:MM) to `to` (HH:MM, or 24:00); one that ends before it begins ends on the day after. */
+export interface WeeklyWindow {
+  readonly days: readonly ('mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun')[];
+  readonly from: string;
+  readonly to: string;
+}
+/** Once, from one minute (YYYY-MM-DDTHH:MM) to another. */
+export interface SingleWindow {
+  readonly from: string;
+  readonly to: string;
 }
 /** References to files of PEM text, and the name that the server's certificate must bear. */
 export interface SourceTls {
@@ -267,10 +323,12 @@ export type Outcome = {
       readonly freshness: Freshness;
     }
   | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: Freshness }
-  | { readonly kind: 'unavailable'; readonly reason: SourceFailure; readonly retryAfterSeconds?: number }
+  | { readonly kind: 'unavailable'; readonly reason: SourceFailure | NotAskedReason; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
-  | { readonly kind: 'no-key'; readonly reason: NoKey }
+  | { readonly kind: 'no-key'; readonly reason: NoKey; readonly retryAfterSeconds?: number }
 );
+/** Why the gateway did not ask a source, stable as `SourceFailure` is: its maintenance, its failures, its budget, or too many at once. */
+export type NotAskedReason = 'maintenance' | 'circuit-open' | 'budget' | 'overloaded';
 export type NoKey = 'role-not-given' | 'several-values' | 'not-found' | 'unavailable' | 'not-confirmed';
 
 /** Every planned look-up answered, by its index; and the key of every role that became known. Personal data. */

@@ -70,8 +70,9 @@ function settingsOf(
   for (const { pointer, message } of connectionFaults(source, address, token)) reading.fault(pointer, message);
   if (address === undefined) return undefined;
   const datasets = source.datasets as unknown as Record<string, JsonObject>;
-  const { timeoutMs } = source;
-  return { address, credential, datasets, timeoutMs, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
+  const { timeoutMs, protection } = source;
+  const common = { address, credential, datasets, timeoutMs, connections: protection.atOnce };
+  return { ...common, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
 }
 
 function addressOf(reference: string, references: References): URL | undefined {

@@ -68,6 +68,13 @@ export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string 
   error: { vi: 'cơ sở dữ liệu báo lỗi', en: 'the registry reported an error' },
   malformed: { vi: 'câu trả lời của cơ sở dữ liệu không đúng định dạng', en: 'the registry’s answer could not be used' },
   'wrong-subject': { vi: 'cơ sở dữ liệu trả lời về người khác', en: 'the registry answered about somebody else' },
+  maintenance: { vi: 'cơ sở dữ liệu đang bảo trì', en: 'the registry is under maintenance' },
+  'circuit-open': {
+    vi: 'cơ sở dữ liệu đang gặp sự cố, tạm thời không tra cứu',
+    en: 'the registry keeps failing and is left alone for a while',
+  },
+  budget: { vi: 'đã hết lượt tra cứu cho phép lúc này', en: 'the registry was asked as often as is agreed' },
+  overloaded: { vi: 'có quá nhiều yêu cầu đang chờ cơ sở dữ liệu', en: 'too many look-ups wait for the registry' },
   ask: { vi: 'người khai phải ghi', en: 'to be asked of the declarant' },
   'not-found': { vi: 'không có trong cơ sở dữ liệu', en: 'the registry has it not' },
   // why a paper is asked for

@@ -120,7 +120,7 @@ const rowOf = (registry: Registry, name: string, adapter: string, dataset: strin
   },
 });
 
-const BUSY: Partial<Record<SandboxSource, number>> = { population: 30, 'civil-registry': 60 };
+const BUSY: Partial<Record<SandboxSource, number>> = { population: 2, 'civil-registry': 3 };
 
 const row = (source: SandboxSource, adapter: string, dataset: string, datasets: AdapterSettings['datasets']): Row => {
   const registry: Registry = {

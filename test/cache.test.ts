@@ -512,6 +512,8 @@ t.test('a failure is never kept', async (t) => {
     sandbox.tell('population', { mode });
     t.match((await gateway.prefill('2.000001', { subject })).fields['/name'], { status: 'unavailable' }, mode);
     sandbox.tell('population', { mode: 'ok' });
+    // The registry that fails says when to come back.
+    gateway.clock.now += 60_000;
     t.match((await gateway.prefill('2.000001', { subject })).fields['/name'], { status: 'filled', freshness: 'live' }, `after ${mode}`);
   }
   gateway.clock.now = NOW + 500_000;

@@ -141,6 +141,11 @@ const keys =
   (...jwks: object[]) =>
   (copy: Copy) =>
     copy.change(DESK, 'keys: sandbox', `keys:\n${jwks.map((jwk) => `  - ${JSON.stringify(jwk)}\n`).join('')}`);
+/** Members added to the file of the land registry. */
+const protection =
+  (...lines: string[]) =>
+  (copy: Copy) =>
+    copy.write(LAND, `${copy.read(LAND)}${lines.join('\n')}\n`);
 const dataset =
   (name: string, properties: object, more: object = {}) =>
   (copy: Copy) =>
@@ -392,6 +397,105 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     rule: 'two sources are two names',
     break: (copy) => copy.write('sources/land@2.yaml', copy.read(LAND)),
     faults: [['sources/land@2.yaml', 'id: land', '/id', 'duplicate']],
+  },
+  {
+    rule: 'whoever may wait waits for one of so many places',
+    break: protection('concurrency: { waiting: 10 }'),
+    faults: [[LAND, 'waiting: 10', '/concurrency', 'schema']],
+    says: /atOnce/,
+  },
+  {
+    rule: 'a burst is one of a rate',
+    break: protection('budget: { burst: 10 }'),
+    faults: [[LAND, 'burst: 10', '/budget', 'schema']],
+    says: /perSecond/,
+  },
+  {
+    rule: 'no agency’s share is more than the whole',
+    break: protection(
+      'budget:',
+      '  perSecond: 5',
+      '  eachAgency: { perSecond: 6 }',
+      '  agencies: { X01.1: { perSecond: 5.5 }, X09.1: { perSecond: 5 } }',
+    ),
+    faults: [
+      [LAND, 'eachAgency', '/budget/eachAgency', 'limits'],
+      [LAND, 'X01.1', '/budget/agencies/X01.1', 'limits'],
+    ],
+  },
+  {
+    rule: 'a share is of an agency that there is',
+    break: protection('budget: { agencies: { X01.1: { perSecond: 5 }, X77.1: { perSecond: 5 } } }'),
+    faults: [[LAND, 'X77.1', '/budget/agencies/X77.1', 'unknown-reference']],
+  },
+  {
+    rule: 'pauses grow',
+    break: protection('circuit: { pauseSeconds: 20 }'),
+    faults: [[LAND, 'circuit', '/circuit', 'limits']],
+    says: /15 s/,
+  },
+  {
+    rule: 'a time of day is one',
+    break: protection(
+      'maintenance: { weekly: [{ days: [sun], from: "24:00", to: "24:30" }, { days: [sunday], from: "2:00", to: "03:00" }] }',
+    ),
+    faults: [
+      [LAND, 'maintenance', '/maintenance/weekly/0/from', 'schema'],
+      [LAND, 'maintenance', '/maintenance/weekly/0/to', 'schema'],
+      [LAND, 'maintenance', '/maintenance/weekly/1/days/0', 'schema'],
+      [LAND, 'maintenance', '/maintenance/weekly/1/from', 'schema'],
+    ],
+  },
+  {
+    rule: 'a window begins before it ends',
+    break: protection(
+      'maintenance:',
+      '  weekly:',
+      '    - { days: [mon, tue], from: "22:00", to: "22:00" }',
+      '  once:',
+      '    - { from: 2026-12-24T22:00, to: 2026-12-24T22:00 }',
+      '    - { from: 2026-12-26T22:00, to: 2026-12-25T22:00 }',
+      '    - { from: 2027-02-28T22:00, to: 2027-02-29T01:00 }',
+    ),
+    faults: [
+      [LAND, 'days: [mon, tue]', '/maintenance/weekly/0', 'window'],
+      [LAND, '2026-12-24', '/maintenance/once/0', 'window'],
+      [LAND, '2026-12-26', '/maintenance/once/1', 'window'],
+      [LAND, '2027-02-28', '/maintenance/once/2/to', 'window'],
+    ],
+  },
+  {
+    rule: 'windows do not overlap, over midnight and over Sunday either; those that only meet do not',
+    break: protection(
+      'maintenance:',
+      '  weekly:',
+      '    - { days: [sun, tue], from: "22:00", to: "02:00" }',
+      '    - { days: [mon], from: "01:00", to: "03:00" }',
+      '    - { days: [mon], from: "03:00", to: "24:00" }',
+      '    - { days: [wed], from: "01:59", to: "02:30" }',
+      '    - { days: [wed], from: "02:30", to: "02:31" }',
+      '  once:',
+      '    - { from: 2026-12-24T22:00, to: 2026-12-28T22:00 }',
+      '    - { from: 2026-12-28T22:00, to: 2026-12-28T23:00 }',
+      '    - { from: 2026-12-25T00:00, to: 2026-12-25T01:00 }',
+      '    - { from: 2026-12-26T00:00, to: 2026-12-26T01:00 }',
+    ),
+    faults: [
+      [LAND, 'from: "01:00"', '/maintenance/weekly/1', 'window'],
+      [LAND, 'from: "01:59"', '/maintenance/weekly/3', 'window'],
+      [LAND, 'from: 2026-12-25', '/maintenance/once/2', 'window'],
+      [LAND, 'from: 2026-12-26', '/maintenance/once/3', 'window'],
+    ],
+  },
+  {
+    rule: 'some time is left to ask in',
+    break: protection(
+      'maintenance:',
+      '  weekly: # all of them',
+      '    - { days: [mon, tue, wed, thu, fri, sat, sun], from: "12:00", to: "24:00" }',
+      '    - { days: [mon, tue, wed, thu, fri, sat, sun], from: "00:00", to: "12:00" }',
+    ),
+    faults: [[LAND, 'days: [mon, tue, wed, thu, fri, sat, sun], from: "12:00"', '/maintenance/weekly', 'window']],
   },
   {
     rule: 'two agencies are two names',
@@ -1006,6 +1110,25 @@ t.test('who witnesses whom is read', async (t) => {
       ['log.test', 'example.com/mldsa-log'],
     ],
   );
+});
+
+t.test('the protection that docs/add-a-source.md shows is taken as it is written there', async (t) => {
+  const copy = new Copy(t);
+  const shown = /## What protects it[\s\S]*?```yaml\n([\s\S]*?)```/.exec(readFileSync('docs/add-a-source.md', 'utf8'))?.[1] ?? '';
+  copy.write(LAND, `${copy.read(LAND).replace(/^timeoutMs: .*\n/m, '')}${shown}`);
+  t.strictSame(copy.faults(), []);
+  t.match(copy.load().sources.get('land')?.protection, {
+    atOnce: 8,
+    waiting: 200,
+    budget: {
+      all: { perSecond: 40, burst: 80 },
+      eachAgency: { perSecond: 10, burst: 10 },
+      agencies: new Map([['X01.1', { perSecond: 25, burst: 50 }]]),
+    },
+    circuit: { failures: 5, percent: 50, of: 20, withinSeconds: 20, pauseSeconds: 2, longestPauseSeconds: 15 },
+    retry: { most: 1, percent: 10 },
+    maintenance: { weekly: [{ days: ['sun'] }, { days: ['wed', 'fri'] }], once: [{ from: '2026-12-24T22:00' }] },
+  });
 });
 
 t.test('the digest is that of all files, byte for byte', async (t) => {

@@ -13,6 +13,7 @@ import { recordCache } from '../src/cache/records.ts';
 import type { Caller, Field, Opened, Outcome, Resolved, Source } from '../src/domain.ts';
 import { exchange } from '../src/exchange.ts';
 import { pseudonyms } from '../src/pseudonyms.ts';
+import { around } from '../src/stages/around/around.ts';
 import { type Ask, askSource } from '../src/stages/ask.ts';
 import { assembleField } from '../src/stages/fields.ts';
 import { NOON, temporaryDirectory } from './support/gateway.ts';
@@ -32,8 +33,9 @@ async function ask(lookUp: Adapter['lookUp']): Promise<{ came: Answer | SourceEr
   const source = { ...(catalogue.sources.get('population') as Source), timeoutMs: 30 };
   const adapter: Adapter = { datasets: { person: 'person' }, lookUp, close: async () => {} };
   const report = (from: string, dataset: string, failure: SourceError): void => void heard.push([`${from}/${dataset}`, failure.reason]);
-  const asked = askSource(source, adapter, { validators, cache: records(), clock: () => NOON, report });
-  const came = await asked(NAME, async () => ({ index: 0 }) as Opened).then(
+  const protection = around(source, { clock: () => NOON, random: () => 0, changed: () => {} });
+  const asked = askSource(source, adapter, { validators, cache: records(), clock: () => NOON, around: protection, report });
+  const came = await asked(NAME, async () => ({ index: 0 }) as Opened, 'X01.1').then(
     ({ answer }) => answer,
     (error: SourceError) => error,
   );

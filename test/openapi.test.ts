@@ -66,6 +66,8 @@ const VOLATILE = new Set([
   'checkpoint',
   'query',
   'access_token',
+  'since',
+  'recent',
   'leaf',
   'digest',
 ]);

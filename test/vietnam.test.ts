@@ -1,8 +1,11 @@
-/** How names and dates of two registers compare: what is one name written twice, and what only an officer may decide. */
+/** How names and dates of two registers compare: what is one name written twice, and what only an officer may decide; and when registries are maintained. */
 
 import t from 'tap';
+import type { Maintenance } from '../src/domain.ts';
+import { Calendar } from '../src/stages/around/maintenance.ts';
 import { compareDates, type DateComparison } from '../src/vietnam/dates.ts';
 import { compareNames, type NameComparison } from '../src/vietnam/names.ts';
+import { windowsAround } from '../src/vietnam/windows.ts';
 import { numbers, seedOf } from './support/chance.ts';
 
 /** Pairs from official lists and old registers. */
@@ -55,6 +58,68 @@ for (const [compare, rows] of [
     }
   });
 }
+
+/** A Sunday night, as its evening and the morning after, a whole Wednesday, and one night of December that meets the day before it. */
+const MAINTENANCE: Maintenance = {
+  weekly: [
+    { days: ['sun'], from: '22:00', to: '04:00' },
+    { days: ['wed'], from: '00:00', to: '24:00' },
+    { days: ['thu'], from: '00:00', to: '01:00' },
+  ],
+  once: [
+    { from: '2026-12-24T22:00', to: '2026-12-25T06:00' },
+    { from: '2026-12-25T05:00', to: '2026-12-25T07:00' },
+  ],
+};
+
+/** A moment → the window it lies in, in Viet Nam's time (UTC+7). 22 November 2026 is a Sunday. */
+const MOMENTS: [rule: string, moment: string, window: [from: string, to: string] | undefined][] = [
+  ['before it begins', '2026-11-22T21:59:59.999', undefined],
+  ['at its beginning', '2026-11-22T22:00', ['2026-11-22T22:00', '2026-11-23T04:00']],
+  ['after midnight', '2026-11-23T03:59:59.999', ['2026-11-22T22:00', '2026-11-23T04:00']],
+  ['at its end it is over', '2026-11-23T04:00', undefined],
+  ['on another day there is none', '2026-11-24T22:00', undefined],
+  ['a whole day and the hour after it are one', '2026-11-25T00:00', ['2026-11-25T00:00', '2026-11-26T01:00']],
+  ['until its end', '2026-11-26T00:59', ['2026-11-25T00:00', '2026-11-26T01:00']],
+  ['over the turn of the year', '2027-01-04T01:00', ['2027-01-03T22:00', '2027-01-04T04:00']],
+  ['on the 29th of February', '2032-02-29T23:00', ['2032-02-29T22:00', '2032-03-01T04:00']],
+  ['once, two that overlap are one', '2026-12-25T06:30', ['2026-12-24T22:00', '2026-12-25T07:00']],
+  ['a year later there is none', '2027-12-25T06:30', undefined],
+];
+
+t.test('windows of maintenance', async (t) => {
+  const inVietnam = (text: string): number => Date.parse(`${text}+07:00`);
+  for (const [rule, moment, window] of MOMENTS) {
+    const now = inVietnam(moment.length === 16 ? `${moment}:00` : moment);
+    const found = windowsAround(MAINTENANCE, now).filter(({ from, to }) => from <= now && now < to);
+    t.strictSame(found, window === undefined ? [] : [{ from: inVietnam(`${window[0]}:00`), to: inVietnam(`${window[1]}:00`) }], rule);
+  }
+});
+
+t.test('windows of maintenance, minute by minute against the words', async (t) => {
+  const said = (now: number): boolean => {
+    const local = new Date(now + 7 * 3_600_000).toISOString();
+    const [day, time] = [new Date(now + 7 * 3_600_000).getUTCDay(), local.slice(11, 16)];
+    const weekly = (day === 0 && time >= '22:00') || (day === 1 && time < '04:00') || day === 3 || (day === 4 && time < '01:00');
+    return weekly || (local.slice(0, 16) >= '2026-12-24T22:00' && local.slice(0, 16) < '2026-12-25T07:00');
+  };
+  const wrong: string[] = [];
+  const clock = { now: 0 };
+  const calendar = new Calendar(MAINTENANCE, () => clock.now);
+  for (clock.now = Date.parse('2026-12-14T17:00:00Z'); clock.now < Date.parse('2027-01-05T17:00:00Z'); clock.now += 60_000) {
+    let free = true;
+    try {
+      calendar.check();
+    } catch {
+      free = false;
+    }
+    if (free === said(clock.now)) wrong.push(new Date(clock.now).toISOString());
+    const next = calendar.next();
+    if (next === undefined || next.from <= clock.now || !said(next.from) || said(next.from - 60_000))
+      wrong.push(`next ${new Date(clock.now).toISOString()}`);
+  }
+  t.strictSame(wrong.slice(0, 5), []);
+});
 
 const seed = seedOf();
 

@@ -21,7 +21,9 @@ export type Rule =
   | 'sandbox-in-production'
   | 'missing-secret'
   | 'verifier-key'
-  | 'quorum';
+  | 'quorum'
+  | 'limits'
+  | 'window';
 
 export interface Fault {
   /** Path within the configuration. */

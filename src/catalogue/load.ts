@@ -10,6 +10,7 @@ import { type ConfigFile, type Kind, readFiles } from './files.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
 import { compileProcedure } from './procedure.ts';
+import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
@@ -70,6 +71,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
+  checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
   const raw = gateway?.value as RawGateway | undefined;
   if (!options.sandbox && raw?.logOrigin.startsWith('oncegate.example')) {

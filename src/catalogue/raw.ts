@@ -1,6 +1,6 @@
 /** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
 import type { JsonValue, KeyKind } from '../adapter.ts';
-import type { AgencyKey, Component, Scope, Source, SourceDataset, Text } from '../domain.ts';
+import type { AgencyKey, Component, Maintenance, Protection, Scope, Source, SourceDataset, Text } from '../domain.ts';
 
 export interface RawLegal {
   id: string;
@@ -94,7 +94,7 @@ export interface RawAgency {
 export type MemberMap = Readonly<Record<string, string | { readonly each?: MemberMap }>>;
 
 /** Datasets of a described source say how they are asked for and read. */
-export interface RawSource extends Source {
+export interface RawSource extends Omit<Source, 'protection'>, RawProtection {
   readonly datasets: Readonly<
     Record<
       string,
@@ -106,6 +106,19 @@ export interface RawSource extends Source {
       }
     >
   >;
+}
+
+/** What a source's file says of how it is protected; all of it may be left out. */
+export interface RawProtection {
+  readonly concurrency?: { readonly atOnce: number; readonly waiting?: number };
+  readonly budget?: Partial<RawRate> & { readonly eachAgency?: RawRate; readonly agencies?: Readonly<Record<string, RawRate>> };
+  readonly circuit?: Partial<Protection['circuit']>;
+  readonly retry?: Partial<Protection['retry']>;
+  readonly maintenance?: Partial<Maintenance>;
+}
+export interface RawRate {
+  readonly perSecond: number;
+  readonly burst?: number;
 }
 
 export interface RawGateway {

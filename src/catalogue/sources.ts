@@ -4,6 +4,7 @@ import { type Source, splitPointer } from '../domain.ts';
 import { checkConnection } from './connections.ts';
 import type { ConfigFile } from './files.ts';
 import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
+import { compileProtection } from './protection.ts';
 import type { MemberMap, RawSource } from './raw.ts';
 import type { Schemas } from './schemas.ts';
 import type { Broken } from './surroundings.ts';
@@ -52,7 +53,7 @@ export function compileSources(
       file.fault(`/datasets${pointer}`, 'adapter', message);
     }
     checkConnection(file, raw, adapter, options);
-    sources.set(raw.id, raw);
+    sources.set(raw.id, { ...raw, protection: compileProtection(file, raw) });
   }
   return sources;
 }

@@ -13,14 +13,14 @@ import {
   type Scope,
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import type { Admission } from './admission.ts';
+import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-/** Prefills at work at once; beyond it a caller hears so at once, rather than wait past its deadline. */
-const MAX_AT_WORK = 1000;
-
-export interface AgencyTools {
+export interface AgencyTools extends SourceTools {
   readonly catalogue: Catalogue;
+  readonly admission: Admission;
   readonly clock: Clock;
   readonly authentication: (scope?: Scope) => RouteAuthentication;
   readonly exchange: (
@@ -30,11 +30,12 @@ export interface AgencyTools {
   ) => Promise<{ prefill: string; receipt: object } | undefined>;
 }
 
-export const agencyRoutes = ({ catalogue, clock, authentication, exchange }: AgencyTools): FastifyPluginAsync => {
-  let atWork = 0;
+export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
+  const { catalogue, clock, authentication, exchange, admission } = tools;
   return async (server) => {
     server.post('/v1/prefills', {
-      ...authentication('prefill'),
+      // Once it is known who asks, and before the body is read: a refusal is to cost as little as it can.
+      onRequest: [authentication('prefill').onRequest, async () => refuse(admission)],
       schema: operation({
         summary: 'Fill a form and judge a dossier',
         description:
@@ -46,15 +47,16 @@ export const agencyRoutes = ({ catalogue, clock, authentication, exchange }: Age
         refusals: [400, 401, 403, 404, 413, 415, 503],
       }),
       handler: async (request, reply) => {
-        if (atWork >= MAX_AT_WORK) throw new Problem('overloaded', { retryAfterSeconds: 1 });
-        atWork++;
+        // Many may have come while the body did.
+        refuse(admission);
+        admission.enter();
         try {
           const done = await exchange(callerOf(request), request.body as PrefillRequest, goneSignal(reply));
           if (done === undefined) return reply.hijack();
           // The prefill is sent as the bytes that were hashed: canonical JSON, spliced in and not made again.
           return reply.type('application/json').send(`{"prefill":${done.prefill},"receipt":${JSON.stringify(done.receipt)}}`);
         } finally {
-          atWork--;
+          admission.leave();
         }
       },
     });
@@ -96,29 +98,15 @@ export const agencyRoutes = ({ catalogue, clock, authentication, exchange }: Age
       },
     });
 
-    server.get('/v1/sources', {
-      ...authentication(),
-      schema: operation({
-        summary: 'The registries that are plugged in',
-        tag: 'Agencies',
-        scope: 'any',
-        reply: 'Sources',
-        refusals: [401],
-      }),
-      handler: async () => ({
-        sources: [...catalogue.sources.values()].map(({ id, name, owner, database, legalBasis, timeoutMs, datasets }) => ({
-          id,
-          name,
-          owner,
-          database,
-          legalBasis,
-          timeoutMs,
-          datasets: Object.entries(datasets).map(([dataset, { maxAgeSeconds }]) => ({ dataset, maxAgeSeconds })),
-        })),
-      }),
-    });
+    sourceRoute(server, tools);
   };
 };
+
+/** Throws where a request would not be answered in time. */
+function refuse(admission: Admission): void {
+  const retryAfterSeconds = admission.wait();
+  if (retryAfterSeconds !== undefined) throw new Problem('overloaded', { retryAfterSeconds });
+}
 
 const grantOf = (caller: Caller, procedure: string, today: string): Grant | undefined =>
   caller.agency.grants.find((grant) => grant.procedure === procedure && inForce(grant, today));

@@ -26,7 +26,7 @@ export function civilRegistry(world: World): Dialect {
     credential: { header: 'authorization', prefix: 'Bearer ' },
     unauthorised: problem(401, 'NOT_KNOWN', 'The credential is not known.'),
     badQuestion: problem(400, 'BAD_REQUEST', 'personal_id is missing.'),
-    failure: { ...problem(503, 'BUSY', 'Come back later.'), headers: { 'retry-after': '60' } },
+    failure: { ...problem(503, 'BUSY', 'Come back later.'), headers: { 'retry-after': '3' } },
   };
 }
 

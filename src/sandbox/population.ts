@@ -30,7 +30,7 @@ export function population(world: World): Dialect {
     credential: { header: 'x-khoa-ket-noi', prefix: '' },
     unauthorised: reply('91', 'Đơn vị không được phép khai thác'),
     badQuestion: reply('99', 'Yêu cầu không đúng định dạng'),
-    failure: { ...reply('90', 'Hệ thống đang bận'), body: { MaKetQua: '90', ThongBao: 'Hệ thống đang bận', ThuLaiSauGiay: 30 } },
+    failure: { ...reply('90', 'Hệ thống đang bận'), body: { MaKetQua: '90', ThongBao: 'Hệ thống đang bận', ThuLaiSauGiay: 2 } },
   };
 }
 

@@ -1,33 +1,34 @@
-/** Asks one source one question: its own deadline, one flight for equal questions, an answer that fits its dataset and is about who was asked. */
+/** Asks one source one question: one flight for equal questions, its own deadline, what protects it, an answer that fits its dataset and is about who was asked. */
 import type { ValidateFunction } from 'ajv';
-import { type Adapter, type Answer, type JsonValue, type LookUp, SourceError } from '../adapter.ts';
+import { type Adapter, type JsonValue, SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Clock, Opened, Source } from '../domain.ts';
+import type { Around } from './around/around.ts';
+import { type AskOnce, type LookUpOnce, NotAsked, type Question } from './around/question.ts';
 import { orAborted, underDeadline } from './deadline.ts';
 
 /**
- * Asks for a record. `open` puts the intent on record and is awaited before the source is asked, unless somebody is asking the
- * same already. Rejects with `SourceError`, or as `open` does.
+ * Asks for a record on behalf of an agency. `open` puts the intent on record and is awaited before the source is asked; it is not called
+ * where somebody is asking the same already, or the source is not asked. Rejects with `SourceError` or `NotAsked`, or as `open` does.
  */
-export type Ask = (name: RecordName, open: () => Promise<Opened>) => Promise<Observed>;
-type LookUpOnce = (lookUp: LookUp, signal: AbortSignal) => Promise<Answer>;
+export type Ask = (name: RecordName, open: () => Promise<Opened>, agency: string) => Promise<Observed>;
 
 export interface AskTools {
   /** By dataset. */
   readonly validators: ReadonlyMap<string, ValidateFunction>;
   readonly cache: RecordCache;
   readonly clock: Clock;
+  /** What protects the source. */
+  readonly around: Around;
   /** Hears of every failure once. */
   readonly report: (source: string, dataset: string, failure: SourceError) => void;
 }
 
-type Fetch = (name: RecordName, opened: Opened) => Promise<Observed>;
-
-export function askSource(source: Source, adapter: Adapter, { validators, cache, clock, report }: AskTools): Ask {
-  const checked = withChecks((lookUp, signal) => adapter.lookUp(lookUp, signal), validators);
-  const inTime = withDeadline(checked, source.timeoutMs);
-  const kept: Fetch = async (name, opened) => {
-    const observed = { answer: await inTime({ dataset: name.dataset, key: name.key }, opened), observedAt: clock() };
+export function askSource(source: Source, adapter: Adapter, { validators, cache, clock, around, report }: AskTools): Ask {
+  const once = withNamedFailures(withChecks((lookUp, signal) => adapter.lookUp(lookUp, signal), validators));
+  const inTime = withDeadline(around.wrap(once), source.timeoutMs, clock);
+  const kept: Ask = async (name, open, agency) => {
+    const observed = { answer: await inTime({ dataset: name.dataset, key: name.key, agency, open }), observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
       cache.set(name, observed, observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds));
@@ -37,28 +38,33 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
   return withOneFlight(withReport(kept, report));
 }
 
-/** A source that does not answer in its time is given up, even by an adapter that does not heed its signal; whatever else it throws is one of the known failures. */
-function withDeadline(lookUpOnce: LookUpOnce, milliseconds: number): (lookUp: LookUp, opened: Opened) => Promise<Answer> {
+/** The source's time begins here: whoever waits for a place waits in it. */
+function withDeadline(lookUpOnce: LookUpOnce, milliseconds: number, clock: Clock) {
+  return (question: Omit<Question, 'until'>) =>
+    underDeadline(milliseconds, (signal) => lookUpOnce({ ...question, until: clock() + milliseconds }, signal));
+}
+
+/** An adapter that does not heed its signal is given up; whatever it throws is one of the known failures. */
+function withNamedFailures(ask: AskOnce): AskOnce {
   const timeout = (): never => {
-    throw new SourceError('timeout', `no answer within ${milliseconds} ms`);
+    throw new SourceError('timeout', 'no answer in time');
   };
-  return (lookUp) =>
-    underDeadline(milliseconds, async (signal) => {
-      try {
-        return await orAborted(lookUpOnce(lookUp, signal), signal, timeout);
-      } catch (error) {
-        if (error instanceof SourceError) throw error;
-        if (signal.aborted) return timeout();
-        throw new SourceError('error', 'the adapter failed', undefined, error);
-      }
-    });
+  return async (question, signal) => {
+    try {
+      return await orAborted(ask(question, signal), signal, timeout);
+    } catch (error) {
+      if (error instanceof SourceError) throw error;
+      if (signal.aborted) return timeout();
+      throw new SourceError('error', 'the adapter failed', undefined, error);
+    }
+  };
 }
 
 /** Tells the operator of a failure; the caller hears of it in the reply. */
-function withReport(fetch: Fetch, report: AskTools['report']): Fetch {
-  return async (name, opened) => {
+function withReport(ask: Ask, report: AskTools['report']): Ask {
+  return async (name, open, agency) => {
     try {
-      return await fetch(name, opened);
+      return await ask(name, open, agency);
     } catch (error) {
       if (error instanceof SourceError) report(name.source, name.dataset, error);
       throw error;
@@ -66,25 +72,33 @@ function withReport(fetch: Fetch, report: AskTools['report']): Fetch {
   };
 }
 
-/** Callers that ask the same at the same time share one answer: a registry is asked once. A failure is shared and then forgotten. */
-function withOneFlight(fetch: Fetch): Ask {
-  const flights = new Map<string, Promise<Observed>>();
-  return (name, open) => {
+/**
+ * Callers that ask the same at the same time share one answer: a registry is asked once. A failure is shared and then forgotten; that an
+ * agency has no budget or place left is its own affair, and no other's who happened to ask the same.
+ */
+function withOneFlight(ask: Ask): Ask {
+  const flights = new Map<string, { readonly agency: string; readonly observed: Promise<Observed> }>();
+  const fly: Ask = (name, open, agency) => {
     const place = `${name.dataset} ${name.key}`;
     const flying = flights.get(place);
-    if (flying !== undefined) return flying;
-    const flight = open()
-      .then((opened) => fetch(name, opened))
-      .finally(() => flights.delete(place));
-    flights.set(place, flight);
-    return flight;
+    if (flying?.agency === agency) return flying.observed;
+    if (flying !== undefined) {
+      return flying.observed.catch((error: unknown) => {
+        if (error instanceof NotAsked) return fly(name, open, agency);
+        throw error;
+      });
+    }
+    const observed = ask(name, open, agency).finally(() => flights.delete(place));
+    flights.set(place, { agency, observed });
+    return observed;
   };
+  return fly;
 }
 
 /** A record that does not fit its dataset is no answer; one about somebody else is refused. */
-function withChecks(lookUpOnce: LookUpOnce, validators: ReadonlyMap<string, ValidateFunction>): LookUpOnce {
+function withChecks(ask: AskOnce, validators: ReadonlyMap<string, ValidateFunction>): AskOnce {
   return async (lookUp, signal) => {
-    const answer = await lookUpOnce(lookUp, signal);
+    const answer = await ask(lookUp, signal);
     if (!answer.found) return answer;
     if (answer.about !== lookUp.key) throw new SourceError('wrong-subject', 'the answer is about another than was asked');
     if (!isWellFormed(answer.record)) throw new SourceError('malformed', 'a text with half a surrogate pair');

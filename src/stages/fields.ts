@@ -123,15 +123,18 @@ function cut(field: Field, value: JsonValue): JsonValue {
   return value.slice(0, { year: 4, month: 7, day: 10 }[field.precision]);
 }
 
+const waitOf = (outcome: Outcome): { retryAfterSeconds?: number } =>
+  'retryAfterSeconds' in outcome ? { retryAfterSeconds: outcome.retryAfterSeconds } : {};
+
 /** Why no source gave a value: what could still change comes before what is certain. */
 function why(outcomes: readonly Outcome[]): FieldResult {
   const unavailable = outcomes.find((outcome) => outcome.kind === 'unavailable');
   if (unavailable !== undefined) {
-    const { reason, retryAfterSeconds } = unavailable;
-    return { status: 'unavailable', reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+    return { status: 'unavailable', reason: unavailable.reason, ...waitOf(unavailable) };
   }
+  const keyless = outcomes.find((outcome) => outcome.kind === 'no-key' && outcome.reason === 'unavailable');
+  if (keyless !== undefined) return { status: 'unavailable', reason: 'key-unavailable', ...waitOf(keyless) };
   const reasons = outcomes.flatMap((outcome) => (outcome.kind === 'no-key' ? [outcome.reason] : []));
-  if (reasons.includes('unavailable')) return { status: 'unavailable', reason: 'key-unavailable' };
   if (reasons.includes('several-values')) return { status: 'ask', reason: 'several-values' };
   if (reasons.includes('role-not-given')) return { status: 'ask', reason: 'role-not-given' };
   if (reasons.includes('not-confirmed')) return { status: 'not-found', reason: 'not-confirmed' };

@@ -2,6 +2,7 @@
 import { SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source } from '../domain.ts';
+import { NotAsked } from './around/question.ts';
 import type { Ask } from './ask.ts';
 import { orAborted } from './deadline.ts';
 import { valuesAt } from './values.ts';
@@ -27,7 +28,7 @@ export async function resolve(authorised: Authorised, plan: Plan, open: Open, to
 /** How far the clocks of gateways that share a cache may be apart. Milliseconds. */
 const SKEW_MS = 2000;
 
-type Key = { readonly value: string } | { readonly reason: NoKey };
+type Key = { readonly value: string } | { readonly reason: NoKey; readonly retryAfterSeconds?: number };
 
 class Resolution {
   readonly #authorised: Authorised;
@@ -84,10 +85,11 @@ class Resolution {
     const role = this.#plan.procedure.roles.get(name);
     if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
     let reason: NoKey = 'not-found';
+    let wait: { retryAfterSeconds?: number } = {};
     for (const binding of role.from) {
       const outcome = await this.outcome(binding.lookUp);
-      if (outcome.kind === 'unavailable') reason = 'unavailable';
-      if (outcome.kind === 'no-key' && reason === 'not-found') reason = outcome.reason;
+      if (outcome.kind === 'unavailable') [reason, wait] = ['unavailable', waitOf(outcome)];
+      if (outcome.kind === 'no-key' && reason === 'not-found') [reason, wait] = [outcome.reason, waitOf(outcome)];
       if (outcome.kind !== 'found') continue;
       for (const pointer of binding.values) {
         const [value, ...others] = new Set(valuesAt(outcome.record, pointer).filter((found) => typeof found === 'string'));
@@ -95,7 +97,7 @@ class Resolution {
         if (value !== undefined) return { value };
       }
     }
-    return { reason };
+    return { reason, ...wait };
   }
 
   async #lookUp(index: number): Promise<Outcome> {
@@ -103,7 +105,7 @@ class Resolution {
     const role = this.#plan.procedure.roles.get(lookUp?.role ?? '');
     if (lookUp === undefined || role === undefined) throw new Error('the plan speaks of a look-up that the procedure has not');
     const key = await this.#key(role.name);
-    if ('reason' in key) return { kind: 'no-key', reason: key.reason };
+    if ('reason' in key) return { kind: 'no-key', ...key };
     const name = { source: lookUp.source, dataset: lookUp.dataset, kind: role.kind, key: key.value };
     const source = this.#tools.sources.get(lookUp.source);
     const limits = source?.datasets[lookUp.dataset];
@@ -152,9 +154,12 @@ class Resolution {
       from = clock();
       return opened;
     };
-    const answering = ask(name, open).then((observed) => toOutcome(observed, 'live'), toUnavailable);
-    const outcome = await orAborted<Outcome>(answering, this.#signal, () => ({ kind: 'unavailable', reason: 'timeout' }));
-    return { ...outcome, milliseconds: clock() - from };
+    const timed = (outcome: Outcome): Outcome => ({ ...outcome, milliseconds: clock() - from });
+    const answering = ask(name, open, this.#authorised.caller.agency.id).then(
+      (observed) => timed(toOutcome(observed, 'live')),
+      (error: unknown) => (error instanceof NotAsked ? toUnavailable(error) : timed(toUnavailable(error))),
+    );
+    return orAborted(answering, this.#signal, () => timed({ kind: 'unavailable', reason: 'timeout' }));
   }
 }
 
@@ -168,10 +173,9 @@ function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached
 }
 
 function toUnavailable(error: unknown): Outcome {
-  if (!(error instanceof SourceError)) throw error;
-  return {
-    kind: 'unavailable',
-    reason: error.reason,
-    ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
-  };
+  if (!(error instanceof SourceError || error instanceof NotAsked)) throw error;
+  return { kind: 'unavailable', reason: error.reason, ...waitOf(error) };
 }
+
+const waitOf = ({ retryAfterSeconds }: { readonly retryAfterSeconds?: number | undefined }): { retryAfterSeconds?: number } =>
+  retryAfterSeconds === undefined ? {} : { retryAfterSeconds };

@@ -26,6 +26,7 @@ import { openLogbook } from '../../src/logbook.ts';
 import { plugSources } from '../../src/plug.ts';
 import { type Pseudonyms, pseudonyms } from '../../src/pseudonyms.ts';
 import type { Sandbox } from '../../src/sandbox/index.ts';
+import { around } from '../../src/stages/around/around.ts';
 import { askSource } from '../../src/stages/ask.ts';
 import { authenticator } from '../../src/stages/authenticate.ts';
 import { citizenAuthenticator } from '../../src/stages/authenticate-citizen.ts';
@@ -96,7 +97,12 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
   const cache = recordCache(memoryCache(1_000_000), keys.seal, keys.cacheName);
   const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const asking = { validators, cache, clock, report: () => {} };
-  const asks = new Map([...plugged].map(([id, { source, adapter }]) => [id, askSource(source, adapter, asking)]));
+  const asks = new Map(
+    [...plugged].map(([id, { source, adapter }]) => {
+      const protection = around(source, { clock, random: Math.random, changed: () => {} });
+      return [id, askSource(source, adapter, { ...asking, around: protection })];
+    }),
+  );
   const tools = { catalogue, cache, sources: catalogue.sources, asks, log, pseudonyms: people, configDigest, clock };
 
   const bodies = async (): Promise<(string | undefined)[]> => store.read(0, (await store.head()).size);

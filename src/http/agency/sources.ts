@@ -1,0 +1,81 @@
+/** The registries as developers and their owners may see them: how each stands just now, and its limits. No address, no secret. */
+import type { FastifyInstance } from 'fastify';
+import type { Catalogue } from '../../catalogue/load.ts';
+import type { Scope, Source } from '../../domain.ts';
+import type { Around } from '../../stages/around/around.ts';
+import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
+
+export interface SourceTools {
+  readonly catalogue: Catalogue;
+  readonly authentication: (scope?: Scope) => RouteAuthentication;
+  /** By source. */
+  readonly around: ReadonlyMap<string, Around>;
+}
+
+export function sourceRoute(server: FastifyInstance, { catalogue, authentication, around }: SourceTools): void {
+  server.get('/v1/sources', {
+    ...authentication(),
+    schema: operation({
+      summary: 'The registries: how each stands, its limits, its maintenance',
+      description: 'As this gateway sees them: where there are several, each has seen other requests. Cheap to ask, and asks no registry.',
+      tag: 'Agencies',
+      scope: 'any',
+      reply: 'Sources',
+      refusals: [401],
+    }),
+    handler: async (request) => {
+      const { id: agency } = callerOf(request).agency;
+      return { sources: [...catalogue.sources.values()].map((source) => describe(source, around.get(source.id), agency)) };
+    },
+  });
+}
+
+function describe(
+  { id, name, owner, database, legalBasis, timeoutMs, datasets }: Source,
+  around: Around | undefined,
+  agency: string,
+): object {
+  return {
+    id,
+    name,
+    owner,
+    database,
+    legalBasis,
+    ...(around && standing(around, agency)),
+    timeoutMs,
+    datasets: Object.entries(datasets).map(([dataset, { maxAgeSeconds, absentMaxAgeSeconds }]) => ({
+      dataset,
+      maxAgeSeconds,
+      absentMaxAgeSeconds: Math.min(maxAgeSeconds, absentMaxAgeSeconds),
+    })),
+  };
+}
+
+/** Members that are undefined are not in the JSON. */
+function standing(around: Around, agency: string): object {
+  const { state, since, retryAfterSeconds, atOnce, waiting, recent, budget, nextMaintenance } = around.state(agency);
+  const { seconds, asked, failed, retried, p50, p95, reasons } = recent;
+  return {
+    state,
+    since: time(since),
+    retryAfterSeconds,
+    atOnce,
+    waiting,
+    recent: {
+      seconds,
+      asked,
+      failed,
+      failureRate: asked === 0 ? undefined : round(failed / asked),
+      retried,
+      p50Ms: p50,
+      p95Ms: p95,
+      reasons,
+    },
+    budget: budget.all && { ...budget.all, used: round(budget.all.used) },
+    ownBudget: budget.own && { ...budget.own, used: round(budget.own.used) },
+    nextMaintenance: nextMaintenance && { from: time(nextMaintenance.from), to: time(nextMaintenance.to) },
+  };
+}
+
+const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
+const round = (share: number): number => Math.round(share * 1000) / 1000;
