@@ -38,9 +38,11 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-const FOLLOW_EVERY_MS = 5000;
+const FOLLOW_EVERY_MS = 1000;
 /** A step under way is waited for; one that takes longer is cut off, and leaves nothing. */
 const CLOSE_MS = 2000;
+/** While it takes over a long log the thread would grow as far as it is let; beyond this it dies alone, and comes back. */
+const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
 
 /** Opens the desk. Its thread keeps no process alive but while it is asked something, and is started again by the next question should it die. */
 export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS, onTrouble = () => {} }: DeskOptions = {}): LogSearch {
@@ -50,7 +52,11 @@ export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS
   let desk: { thread: Worker; waiting: Map<number, Waiting> } | undefined;
 
   const start = (): { thread: Worker; waiting: Map<number, Waiting> } => {
-    const thread = new Worker(new URL('./desk-worker.ts', import.meta.url), { name: 'oncegate-desk', workerData: settings });
+    const thread = new Worker(new URL('./desk-worker.ts', import.meta.url), {
+      name: 'oncegate-desk',
+      workerData: settings,
+      resourceLimits: LIMITS,
+    });
     const waiting = new Map<number, Waiting>();
     thread.unref();
     thread.on('message', (reply: DeskReply) => {

@@ -10,6 +10,8 @@ export interface Facts {
   readonly columns: readonly (string | undefined)[];
   /** Words for its legal bases, sources and fields, each once, in order. */
   readonly traits: readonly string[];
+  /** Words for what is rare of what is common, see `pairsOf`. */
+  readonly pairs: readonly string[];
   /** Names the set of its traits. */
   readonly shape: string;
   readonly keys: readonly Buffer[];
@@ -25,7 +27,7 @@ export interface Count {
   readonly measures: readonly (readonly [word: string, times: number])[];
 }
 
-export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field' | 'tally';
+export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field' | 'pair' | 'tally';
 export type KeyRole = 'subject' | 'id' | 'dossier';
 
 const KEY_BYTES = 16;
@@ -43,6 +45,23 @@ export const wordOf = (role: WordRole, text: string): string =>
 export const textOf = (word: string): string => word.slice(word.indexOf(' ') + 1);
 
 export const keyOf = (role: KeyRole, text: string): Buffer => hash('sha256', `${role} ${text}`, 'buffer').subarray(0, KEY_BYTES);
+
+const ORDINARY: readonly (string | undefined)[] = ['intent', 'outcome', 'answered', undefined];
+
+/**
+ * Words for an agency or a procedure together with a kind or outcome that is not the ordinary one, of an entry or of what is asked for: nearly every block
+ * has some refusal and some entry of the agency, but few have its refusals.
+ */
+export function pairsOf({
+  agency,
+  procedure,
+  kind,
+  outcome,
+}: Pick<Partial<AuditEntry>, 'agency' | 'procedure' | 'kind' | 'outcome'>): string[] {
+  const unusual = Object.entries({ kind, outcome }).filter(([, text]) => !ORDINARY.includes(text));
+  const places = Object.entries({ agency, procedure }).filter(([, text]) => text !== undefined);
+  return places.flatMap((place) => unusual.map((what) => wordOf('pair', [...place, ...what].join('\n'))));
+}
 
 /** Days since 1970 of a day YYYY-MM-DD. */
 export const dayNumber = (day: string): number => Date.parse(`${day}T00:00:00Z`) / DAY_MS;
@@ -67,7 +86,7 @@ export function factsReader(): (body: string) => Facts {
       return ofEntry(JSON.parse(body) as AuditEntry, shaped);
     } catch {
       // A body that is no entry has no facts: no condition finds it, but whoever comes across it is told that the log is broken.
-      return { time: null, columns: COLUMNS.map(() => undefined), ...shaped([], [], []), keys: [], count: undefined };
+      return { time: null, columns: COLUMNS.map(() => undefined), pairs: [], ...shaped([], [], []), keys: [], count: undefined };
     }
   };
 }
@@ -89,6 +108,7 @@ function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
   return {
     time: Number.isNaN(time) ? null : time,
     columns: COLUMNS.map((column) => (entry[column] === undefined ? undefined : wordOf(column, entry[column]))),
+    pairs: pairsOf(entry),
     ...shaped(
       legalBasis,
       sources.map(({ source }) => source),

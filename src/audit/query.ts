@@ -1,4 +1,5 @@
 /** Finds the entries that meet conditions, newest first, by looking only where all of them may be met. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { entriesOf, marks } from './blocks.ts';
 import { type Question, questionOf, type Where } from './question.ts';
 import type { Conditions } from './search.ts';
@@ -66,6 +67,8 @@ async function* byBlocks(sql: Sql, { words: [leading, ...others], span, first, l
     const blocks = rows.map(({ block }) => Number(block));
     yield (before) => entriesOf(blocks, before);
     more = blocks.length === size;
+    // So long a way is not gone at one stretch: others ask too.
+    if (size === BLOCKS.most) await turn();
     end = blocks.at(-1) ?? 0;
     size = Math.min(BLOCKS.most, size * BLOCKS.times);
   }

@@ -1,5 +1,5 @@
 /** What an auditor asks for, in the terms of the searchable copy. */
-import { dayAt, keyOf, type WordRole, wordOf } from './facts.ts';
+import { dayAt, keyOf, pairsOf, type WordRole, wordOf } from './facts.ts';
 import type { Conditions } from './search.ts';
 import { BLOCK, COLUMNS, WORD } from './search-tables.ts';
 import type { Sql, Value } from './sql.ts';
@@ -34,14 +34,16 @@ export async function questionOf(sql: Sql, conditions: Conditions, last: number)
   const range = await between(sql, from, to);
   if (range === undefined) return undefined;
   const asked = wordsOf(conditions);
-  const texts = asked.map(([role, text]) => wordOf(role, text));
+  const pairs = pairsOf(conditions);
+  const texts = [...pairs, ...asked.map(([role, text]) => wordOf(role, text))];
   const numbers = await stored(sql, WORD, texts);
   if (numbers.size < texts.length) return undefined;
   const words = texts.map((text) => numbers.get(text) as number);
+  const has = asked.map(([role], i) => of(role, words[pairs.length + i] as number));
   return {
     keys,
     words,
-    where: all([...asked.map(([role], i) => has(role, words[i] as number)), ...bound('e.time >= ?', from), ...bound('e.time < ?', to)]),
+    where: all([...has, ...bound('e.time >= ?', from), ...bound('e.time < ?', to)]),
     span: all([...bound('s.high >= ?', from), ...bound('s.low < ?', to)]),
     first: range.first,
     last: Math.min(last, range.last),
@@ -57,7 +59,7 @@ const all = (conditions: readonly Condition[]): Where => ({
 
 const bound = (sql: string, value: number | undefined): Condition[] => (value === undefined ? [] : [[sql, value]]);
 
-const has = (role: WordRole, word: number): Condition =>
+const of = (role: WordRole, word: number): Condition =>
   (COLUMNS as readonly string[]).includes(role)
     ? [`e.${role} = ?`, word]
     : ['EXISTS (SELECT 1 FROM search_trait t WHERE t.word = ? AND t.shape = e.shape)', word];

@@ -48,7 +48,7 @@ export async function take(sql: Sql, numbers: Numbers, era: number, from: number
   await tallies.store(sql);
 }
 
-const wordsOf = ({ columns }: Facts): string[] => columns.filter((word) => word !== undefined);
+const wordsOf = ({ columns, pairs }: Facts): string[] => [...columns.filter((word) => word !== undefined), ...pairs];
 
 const counted = ({ count }: Facts): string[] => count?.measures.map(([word]) => word) ?? [];
 
