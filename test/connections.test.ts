@@ -21,7 +21,10 @@ import {
   type TlsSettings,
 } from '../src/adapter.ts';
 import type { Fault } from '../src/catalogue/faults.ts';
+import type { ConfigFile } from '../src/catalogue/files.ts';
 import { loadCatalogue } from '../src/catalogue/load.ts';
+import { compileProtection } from '../src/catalogue/protection.ts';
+import type { RawSource } from '../src/catalogue/raw.ts';
 import type { Source } from '../src/domain.ts';
 import { type Plugged, plugSources } from '../src/plug.ts';
 import { whereItArose } from '../src/problems.ts';
@@ -569,7 +572,8 @@ function faultsIn(make: () => unknown): string[] {
 }
 
 function plugged(more: object, env: Record<string, string>): Adapter {
-  const source = parse(changed(more)) as Source;
+  const raw = parse(changed(more)) as Source & RawSource;
+  const source = { ...raw, protection: compileProtection({ fault() {} } as unknown as ConfigFile, raw) };
   const found = plugSources(new Map([[source.id, source]]), adapters, { sandbox: undefined, secret: (name) => env[name] });
   return (found.get(source.id) as Plugged).adapter;
 }
