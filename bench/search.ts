@@ -82,7 +82,7 @@ async function measure(name: string, place: Place): Promise<void> {
   const began = performance.now();
   const { size } = await store.head();
   const entries = bodies(count, 1);
-  for (let i = 0; i < size; i++) entries.next();
+  for (let i = 0; size < count && i < size; i++) entries.next();
   await logAll(store, entries, count - size, (done) => {
     if (done % 102_400 === 0) say(`\r${name}: ${whole(done)} entries logged`);
   });

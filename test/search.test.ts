@@ -460,6 +460,34 @@ for (const { name, skip, make } of DATABASES)
       });
   });
 
+t.test('SQLite: no question goes through a whole table', async (t) => {
+  const random = chance(seed);
+  const log = new PaperLog();
+  const ticking = clock(random);
+  const times = Array.from({ length: 9000 }, () => ticking.next().value as number);
+  for (const time of times) log.write(entryAt(random, time));
+  const place = (await DATABASES[0]?.make()) as Place;
+  const search = place.open(log);
+  await search.follow();
+  const asked = new Set<string>();
+  const { prepare } = DatabaseSync.prototype;
+  DatabaseSync.prototype.prepare = function (this: DatabaseSync, sql: string) {
+    asked.add(sql);
+    return prepare.call(this, sql);
+  };
+  t.teardown(() => {
+    DatabaseSync.prototype.prepare = prepare;
+  });
+  for (let i = 0; i < 200; i++) await search.search({ ...conditionsFor(random, times), limit: 3 });
+  for (const by of BY) await search.summary({ ...EVER, by });
+  for (const kind of KINDS) await search.forget(await search.expired(kind, '2026-03-02T00:00:00Z', 10));
+  DatabaseSync.prototype.prepare = prepare;
+  t.ok(asked.size > 30);
+  for (const sql of asked)
+    for (const { detail } of await place.sql(`EXPLAIN QUERY PLAN ${sql}`)) t.notMatch(String(detail), /^SCAN (?!search_progress|\d)/, sql);
+  await search.close();
+});
+
 t.test('PostgreSQL: a copy of a newer version is left alone', { skip: DATABASES[1]?.skip ?? false }, async (t) => {
   const place = (await DATABASES[1]?.make()) as Place;
   const log = new PaperLog();

@@ -87,7 +87,7 @@ port.on('message', ({ id, method, args }: DeskCall) => {
   if (method === 'close') return void close();
   const asked = desk().then(({ search }) => (search[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args));
   asked.then(
-    (result) => reply({ id, result }),
+    (result) => reply(result === undefined ? { id } : { id, result: JSON.stringify(result) }),
     (error: unknown) => reply({ id, error: told(error) }),
   );
 });

@@ -31,7 +31,8 @@ export interface DeskError {
   readonly message: string;
   readonly index?: number;
 }
-export type DeskReply = { readonly id: number; readonly result?: unknown; readonly error?: DeskError } | { readonly trouble: DeskError };
+/** A result is JSON: for a long summary half the work, on this side, of the clone that would be made of it. */
+export type DeskReply = { readonly id: number; readonly result?: string; readonly error?: DeskError } | { readonly trouble: DeskError };
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -65,7 +66,7 @@ export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS
       const asked = waiting.get(id);
       waiting.delete(id);
       if (waiting.size === 0) thread.unref();
-      if (error === undefined) asked?.resolve(result);
+      if (error === undefined) asked?.resolve(result === undefined ? undefined : JSON.parse(result));
       else asked?.reject(revived(error));
     });
     let cause: unknown;

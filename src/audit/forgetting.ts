@@ -2,7 +2,7 @@
 import { entriesOf, marks } from './blocks.ts';
 import type { EntryKind } from './entry.ts';
 import { wordOf } from './facts.ts';
-import { milliseconds } from './question.ts';
+import { milliseconds, type Where } from './question.ts';
 import { BLOCK, EPOCH, WORD } from './search-tables.ts';
 import type { Sql } from './sql.ts';
 import { stored } from './words.ts';
@@ -16,19 +16,17 @@ export async function expired(sql: Sql, kind: EntryKind, before: string, limit: 
   const time = milliseconds(before);
   const [word] = (await stored(sql, WORD, [wordOf('kind', kind)])).values();
   const found: number[] = [];
-  for (let from = 0, more = word !== undefined; more && found.length < limit; ) {
+  if (word === undefined) return found;
+  const where: Where = { sql: ['e.kind = ?', 'e.time < ?'], values: [word, time] };
+  for (let from = 0, more = true; more && found.length < limit; ) {
     const rows = await sql.all(
-      `SELECT s.block FROM search_seen l CROSS JOIN search_span s
-       WHERE s.block = l.block AND l.word = ? AND l.block >= ? AND s.low < ? ORDER BY l.block LIMIT ?`,
-      [word ?? 0, from, time, BLOCKS],
+      `SELECT l.block FROM search_seen l WHERE l.word = ? AND l.block >= ?
+       AND (SELECT 1 FROM search_span s WHERE s.block = l.block AND s.low < ?) = 1 ORDER BY l.block LIMIT ?`,
+      [word, from, time, BLOCKS],
     );
     const blocks = rows.map(({ block }) => Number(block));
-    const read = entriesOf(blocks, Number.MAX_SAFE_INTEGER);
-    if (read !== undefined) {
-      const text = [...read.sql, 'e.kind = ?', 'e.time < ?'].join(' AND ');
-      const entries = await sql.all(`${text} ORDER BY e.idx LIMIT ?`, [...read.values, word ?? 0, time, limit - found.length]);
-      found.push(...entries.map(({ idx }) => Number(idx)));
-    }
+    const before = Number.MAX_SAFE_INTEGER;
+    found.push(...(await entriesOf(sql, blocks, { before, where, limit: limit - found.length, order: 'ASC' })));
     more = blocks.length === BLOCKS;
     from = (blocks.at(-1) ?? 0) + 1;
   }

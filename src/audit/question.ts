@@ -62,7 +62,7 @@ const bound = (sql: string, value: number | undefined): Condition[] => (value ==
 const of = (role: WordRole, word: number): Condition =>
   (COLUMNS as readonly string[]).includes(role)
     ? [`e.${role} = ?`, word]
-    : ['EXISTS (SELECT 1 FROM search_trait t WHERE t.word = ? AND t.shape = e.shape)', word];
+    : ['(SELECT 1 FROM search_trait t WHERE t.word = ? AND t.shape = e.shape) = 1', word];
 
 function keysOf({ id, dossier, pseudonyms }: Conditions): Buffer[][] {
   const keys: Buffer[][] = [];

@@ -149,6 +149,11 @@ function sqliteSql(db: DatabaseSync): Sql {
   return {
     lock: '',
     all: async (sql, values = []) => prepared(sql).all(...values) as Row[],
+    // A list to join with: ranges that are alternatives of a condition make it go through the whole table.
+    among: ({ name, key }, ranges) => ({
+      from: `(VALUES ${Array(ranges).fill('(?, ?)').join(', ')}) r CROSS JOIN ${name} e`,
+      holds: `e.${key} >= r.column1 AND e.${key} < r.column2`,
+    }),
     insert: async (table, rows) => insertInto(prepared, 'IGNORE', table, rows),
     put: async (table, rows) => insertInto(prepared, 'REPLACE', table, rows),
     async find(table, keys) {

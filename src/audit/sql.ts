@@ -19,6 +19,11 @@ export interface Table {
 export interface Sql {
   readonly lock: string;
   all(sql: string, values?: readonly Value[]): Promise<Row[]>;
+  /**
+   * What to read a table `e` from, and the condition, so that its rows in so many ranges of the key [from, to) are sought by the key; the values are the
+   * bounds, two a range.
+   */
+  among(table: Table, ranges: number): { readonly from: string; readonly holds: string };
   /** Adds rows; one whose key is there already is left as it is. */
   insert(table: Table, rows: readonly (readonly Value[])[]): Promise<void>;
   /** Adds rows; one whose key is there already takes its place. */

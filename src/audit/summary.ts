@@ -17,7 +17,8 @@ export async function summarise(sql: Sql, { from, to, by }: SummaryQuery): Promi
   const read = rows.map((row) => ({ row, counts: readCounts(String(row.counts)) }));
   const used = new Set(read.flatMap(({ row, counts }) => [Number(row.agency), Number(row.procedure), ...counts.keys()]));
   const words = await wordsNumbered(sql, [...used]);
-  return read.map(({ row, counts }) => ({ ...placed(row, words), ...told(counts, words) })).sort(inOrder);
+  const measures = new Map([...words].map(([number, word]) => [number, textOf(word).split('\n')]));
+  return read.map(({ row, counts }) => ({ ...placed(row, words), ...told(counts, measures) })).sort(inOrder);
 }
 
 type Words = ReadonlyMap<number, string>;
@@ -31,12 +32,12 @@ function placed(row: Row, words: Words): Pick<DayTally, 'day' | 'agency' | 'proc
 }
 
 /** By way of maps, since names come from entries, and `__proto__` is a name too. */
-function told(counts: Counts, words: Words): Omit<DayTally, 'day'> {
+function told(counts: Counts, measures: ReadonlyMap<number, readonly string[]>): Omit<DayTally, 'day'> {
   const groups = { outcomes: new Map<string, number>(), papers: new Map<string, number>() };
   const sources = new Map<string, Map<string, number>>();
   let fields = 0;
   for (const [number, times] of counts) {
-    const [group, name = '', result = ''] = textOf(words.get(number) ?? '').split('\n');
+    const [group, name = '', result = ''] = measures.get(number) ?? [];
     if (group === 'fields') fields = times;
     else if (group === 'sources') sources.set(name, (sources.get(name) ?? new Map<string, number>()).set(result, times));
     else if (group === 'outcomes' || group === 'papers') groups[group].set(name, times);
