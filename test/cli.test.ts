@@ -2,7 +2,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
@@ -11,6 +10,7 @@ import type { Prefill } from '../src/domain.ts';
 import { printReply, REASONS } from '../src/print.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { editedConfig, temporaryDirectory } from './support/gateway.ts';
+import { freePort } from './support/ports.ts';
 
 const PREFILL = ['prefill', '1.004222', '003099000017', '--related', 'householder=003060000021'];
 
@@ -37,15 +37,6 @@ function run(args: readonly string[], env: Record<string, string>, input?: strin
     );
     child.stdin?.end(input);
   });
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return String(port);
 }
 
 /** Starts a gateway and waits until it says that it listens. */
@@ -76,7 +67,7 @@ async function stop(child: ChildProcess): Promise<number | null> {
 
 t.test('the sandbox, from its start to a verified receipt', async (t) => {
   const data = temporaryDirectory();
-  const env = { PORT: await freePort(), ONCEGATE_DATA: data };
+  const env = { PORT: String(await freePort()), ONCEGATE_DATA: data };
   const { child, said } = await serve(['--sandbox'], env);
   t.teardown(async () => {
     await stop(child);
@@ -308,7 +299,7 @@ t.test('a broken configuration stops the start with the list of its faults', asy
   const { code, error } = await run(['serve', '--sandbox'], {
     ONCEGATE_CONFIG: config,
     ONCEGATE_DATA: join(config, 'var'),
-    PORT: await freePort(),
+    PORT: String(await freePort()),
   });
   t.equal(code, 1);
   t.match(error, /agencies\/X01\.1\.yaml:\d+ \/scopes\/0 \[schema\]/);
@@ -334,7 +325,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
     await sandbox.close();
     for (const directory of [config, data]) rmSync(directory, { recursive: true });
   });
-  const env: Record<string, string> = { ONCEGATE_CONFIG: config, ONCEGATE_DATA: data, PORT: await freePort() };
+  const env: Record<string, string> = { ONCEGATE_CONFIG: config, ONCEGATE_DATA: data, PORT: String(await freePort()) };
 
   const refused = await run(['serve'], env);
   t.equal(refused.code, 1);
@@ -378,7 +369,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   t.equal(await stop(child), 0);
 
   t.match(
-    await run(['serve', '--sandbox'], { ...env, PORT: await freePort() }),
+    await run(['serve', '--sandbox'], { ...env, PORT: String(await freePort()) }),
     { code: 1, error: /production/ },
     'nor does a sandbox use the keys of production',
   );

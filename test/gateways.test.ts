@@ -10,7 +10,8 @@ import { verifyReply } from '../src/audit/verify.ts';
 import { checkLog } from '../src/audit/whole.ts';
 import type { Prefill, Receipt } from '../src/domain.ts';
 import { chance, seedOf } from './support/chance.ts';
-import { type ChildGateway, childToken, freePort, startChild } from './support/child.ts';
+import { type ChildGateway, childToken, startChild } from './support/child.ts';
+import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
 
 const found = await findPostgres();

@@ -17,9 +17,10 @@ import { verifyReceipt, verifyReply } from '../src/audit/verify.ts';
 import { checkLog, type Seen } from '../src/audit/whole.ts';
 import type { Prefill, Receipt } from '../src/domain.ts';
 import { chance, seedOf } from './support/chance.ts';
-import { type ChildGateway, childToken, freePort, startChild } from './support/child.ts';
+import { type ChildGateway, childToken, startChild } from './support/child.ts';
 import { logKeyOf } from './support/log.ts';
 import { Oracle, wholeLog } from './support/oracle.ts';
+import { freePort } from './support/ports.ts';
 import { kindsOfStore, openStore } from './support/stores.ts';
 
 const seed = seedOf();

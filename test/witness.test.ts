@@ -21,10 +21,10 @@ import { Witnesses, type WitnessesSettings } from '../src/audit/witnesses.ts';
 import { describeApi } from '../src/http/openapi.ts';
 import { buildServer } from '../src/http/server.ts';
 import { witnessRoutes } from '../src/http/witness.ts';
+import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
 import { POST_QUANTUM } from './support/public-notes.ts';
 import { TreeLog } from './support/tree-log.ts';
-import { freePort } from './support/wire.ts';
 
 const NOW = Date.parse('2026-11-22T05:00:00Z');
 const SCHEMAS = readdirSync('schemas/api').map((file) => JSON.parse(readFileSync(`schemas/api/${file}`, 'utf8')) as object);

@@ -1,8 +1,5 @@
 /** A gateway as a process of its own, `oncegate serve --sandbox`, that a test can stop or kill. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { NOW, tokenRequest } from './audit-gateway.ts';
 
 export interface ChildGateway {
@@ -11,16 +8,6 @@ export interface ChildGateway {
   /** Resolves with how it ended: an exit code or a signal. */
   readonly ended: Promise<number | string>;
   readonly errors: () => string;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The grants of the sandbox end one day; the process is told that it is not that day yet. */

@@ -8,8 +8,8 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 import type { Issued } from './certificates.ts';
+import { freePort } from './ports.ts';
 import { KEEPER, whoRuns } from './postgres.ts';
-import { freePort } from './wire.ts';
 
 export interface TestMariadb {
   /** The address of a new, empty database, with the name of whoever may do everything there. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import pg from 'pg';
-import { freePort } from './wire.ts';
+import { freePort } from './ports.ts';
 
 export interface TestPostgres {
   /** The address of a new, empty database. */

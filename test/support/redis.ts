@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { freePort, stretchWire, type Wire } from './wire.ts';
+import { freePort } from './ports.ts';
+import { stretchWire, type Wire } from './wire.ts';
 
 /** Its `url` is Redis as the gateway reaches it: through the wire. */
 export interface TestRedis extends Wire {

@@ -63,11 +63,3 @@ function listen(join: (socket: Socket) => void, port: number): Promise<Server> {
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = await listen(() => {}, 0);
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
