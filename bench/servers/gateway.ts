@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import type { JsonObject } from '../../src/adapter.ts';
 import { createGateway } from '../../src/app.ts';
@@ -14,7 +16,12 @@ import { handed, serve } from '../child.ts';
 import { profiling } from '../profiling.ts';
 import type { Registries } from '../registries.ts';
 
-const { registries, dataDirectory, log = true } = handed<{ registries: Registries; dataDirectory: string; log?: boolean }>();
+const {
+  registries,
+  dataDirectory,
+  redisUrl,
+  log = true,
+} = handed<{ registries: Registries; dataDirectory: string; redisUrl?: string; log?: boolean }>();
 const AGENCY = 'X01.1';
 
 let commits = 0;
@@ -41,7 +48,7 @@ const gateway = await createGateway({
     stateDirectory: dataDirectory,
     issuer,
     databaseUrl: undefined,
-    redisUrl: undefined,
+    redisUrl,
     logLevel: 'info',
     secret: () => undefined,
   },
@@ -55,8 +62,16 @@ const gateway = await createGateway({
 await gateway.server.listen({ host: '127.0.0.1', port });
 
 const key = JSON.parse(readFileSync(agencyKeyPath(dataDirectory, AGENCY), 'utf8')) as Record<string, string>;
-const token = await new Client(issuer, AGENCY, key).token('prefill');
-serve({ address: issuer, token }, { commits: () => commits, ...profiling });
+const token = (): Promise<string> => new Client(issuer, AGENCY, key).token('prefill');
+serve({ address: issuer, token: await token() }, { commits: () => commits, token, memory, ...profiling });
+
+/** MiB, the heap after a collection; and what keeps the process alive. */
+function memory(): object {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heap: heapUsed / 2 ** 20, rss: rss / 2 ** 20, handles: process.getActiveResourcesInfo().length };
+}
 
 /** The issuer is the address, and has to be known before there is one. */
 function freePort(): Promise<number> {
