@@ -37,8 +37,10 @@ import type { Changed } from './stages/around/circuit.ts';
 import { askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
 import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
+import { Guesses } from './stages/guesses.ts';
 import type { ResolveTools } from './stages/resolve.ts';
 import { Tokens } from './tokens.ts';
+import { verification } from './verification.ts';
 
 /** What the process was started with. */
 export interface Environment {
@@ -107,6 +109,8 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const asking = await openSources(options, catalogue, keys, opened);
   const tools = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
 
+  const guesses = new Guesses({ search, pseudonyms: people, clock, mismatchesADay: settings.mismatchesADay });
+
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, clock });
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
@@ -124,6 +128,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         around: asking.around,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
         exchange: (caller, request, gone) => exchange(caller, request, tools, gone),
+        verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),

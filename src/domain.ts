@@ -169,6 +169,16 @@ export interface Field {
   readonly note?: Text;
 }
 
+/** What may be asked about a field without its value: only what the procedure's file asks, so that nobody finds the value by asking on. */
+export interface Question {
+  readonly id: string;
+  readonly name: Text;
+  /** Index of the field. */
+  readonly field: number;
+  /** Whether the date is so many years before the day of the request; without it, whether a register holds a value at all. */
+  readonly ageAtLeast?: number;
+}
+
 export interface Evidence {
   readonly provision: Provision;
   /** Indexes into the procedure's fields, all of which must be filled. */
@@ -209,6 +219,7 @@ export interface Procedure extends Validity {
   readonly lookUps: readonly PlannedLookUp[];
   readonly fields: readonly Field[];
   readonly components: readonly Component[];
+  readonly questions?: readonly Question[];
 }
 
 /** What an agency may ask of one procedure. */
@@ -280,6 +291,14 @@ export type PrefillRequest = {
   readonly related?: Readonly<Record<string, string>>;
   readonly fields?: readonly string[];
   readonly maxAgeSeconds?: number;
+};
+
+/** Claims to be compared with the registers. Personal data. */
+export type VerificationRequest = Omit<PrefillRequest, 'fields'> & {
+  /** Pointer to a field of the form → what is claimed to stand there. */
+  readonly claims?: Readonly<Record<string, string | number | boolean>>;
+  /** Questions of the procedure, by id. */
+  readonly questions?: readonly string[];
 };
 
 /** A request that a grant in force allows. Only `authorise` makes one. */

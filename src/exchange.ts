@@ -17,7 +17,7 @@ export interface ExchangeTools extends ResolveTools, RecordTools {
 }
 
 /** Milliseconds of the deadline kept for writing the outcome. */
-const CLOSING_MS = 200;
+export const CLOSING_MS = 200;
 
 /**
  * Fills the form and judges the dossier. `gone` aborts when the caller has gone away; then undefined is returned and nothing left.

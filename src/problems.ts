@@ -22,6 +22,7 @@ export const problems = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
   'checkpoint-inconsistent': { status: 422, title: 'The checkpoint does not continue the one before' },
+  'too-many-mismatches': { status: 429, title: 'Too many claims about this person were wrong' },
   'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
   internal: { status: 500, title: 'The gateway failed' },
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },

@@ -22,6 +22,7 @@ const ROOMS = [
   'src/app.ts',
   'src/logbook.ts',
   'src/http/',
+  'src/verification.ts',
   'src/exchange.ts',
   'src/stages/',
   'src/audit/',

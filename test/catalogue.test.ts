@@ -180,7 +180,7 @@ const ROWS: Row[] = [
   // References
   {
     rule: 'a scope is one that there is',
-    break: change(DESK, 'scopes: [prefill]', 'scopes: [prefill, citizen]'),
+    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
     says: /must be one of prefill, verify, audit/,
   },
@@ -668,6 +668,22 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   // Files
   {
+    rule: 'a question is about a field that the form has, that a register holds, and whose value has an age; it stands once',
+    break: all(
+      change(
+        RESIDENCE,
+        'field: /dwelling/certificateSerial\ncomponents',
+        'field: /dwelling/serial\n  - { id: asks, name: { vi: a, en: a }, field: /request }\n  - { id: old, name: { vi: a, en: a }, field: /fullName, ageAtLeast: 18 }\n  - { id: old, name: { vi: a, en: a }, field: /dateOfBirth }\ncomponents',
+      ),
+    ),
+    faults: [
+      [RESIDENCE, 'field: /dwelling/serial', '/questions/0/field', 'unknown-reference'],
+      [RESIDENCE, '- { id: asks', '/questions/1/field', 'unknown-value'],
+      [RESIDENCE, '- { id: old, name: { vi: a, en: a }, field: /fullName', '/questions/2/ageAtLeast', 'type-mismatch'],
+      [RESIDENCE, '- { id: old, name: { vi: a, en: a }, field: /dateOfBirth', '/questions/3/id', 'duplicate'],
+    ],
+  },
+  {
     rule: 'a procedure code is a text',
     break: change(RESIDENCE, 'code: "1.004222"', 'code: 1.004222'),
     faults: [[RESIDENCE, 'code:', '/code', 'schema']],
@@ -681,7 +697,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'a file is YAML',
-    break: change(DESK, 'scopes: [prefill]', 'scopes: [prefill'),
+    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill'),
     faults: [[DESK, 'keys: sandbox', '', 'yaml']],
   },
   {
@@ -701,7 +717,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'an alias does not hold itself',
-    break: change(DESK, 'scopes: [prefill]', 'scopes: &a [prefill, *a]'),
+    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: &a [prefill, *a]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
   },
   {
@@ -1360,7 +1376,7 @@ t.test('oncegate check', async (t) => {
   const summary = `${procedures.size} procedures, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
   t.strictSame(check('config'), { status: 0, stdout: `ok: ${summary}; digest ${digest}\n`, stderr: '' }, 'says what there is');
   const copy = new Copy(t);
-  copy.change(DESK, 'scopes: [prefill]', 'scopes: [prefill, citizen]');
+  copy.change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]');
   copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
   t.strictSame(
     check(copy.directory),

@@ -912,6 +912,17 @@ await t.test('no line of the process log names a person, and no refusal counts a
   t.match(failures(broken)[0], { code: 'log-unavailable' }, 'as what fails does');
 });
 
+await t.test('after five wrong claims nothing more is compared about the person', async (t) => {
+  const guess = http(
+    'POST',
+    '/v1/verifications',
+    bearer(token),
+    JSON.stringify({ ...MARRIAGE, related: { husband: NUMBER }, claims: { '/wife/fullName': 'A' } }),
+  );
+  for (let i = 0; i < 5; i++) t.match(parse(await send(main.port, guess)), { status: 200 });
+  await refused(t, ['', guess, 'too-many-mismatches', { ...onRecord('too-many-mismatches'), headers: { 'retry-after': '86400' } }]);
+});
+
 await t.test('every code can be produced', async (t) => t.same([...seen].sort(), Object.keys(problems).sort()));
 
 /** The rows of the tables below a heading of docs/problems.md, without their code marks. */

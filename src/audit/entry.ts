@@ -40,10 +40,12 @@ export interface AuditEntry {
   readonly unfilled?: Readonly<Record<string, string>>;
   /** Fields about which sources disagree. */
   readonly conflicts?: readonly string[];
+  /** Fields, and questions by id, that were compared with the registers → `match`, `mismatch`, `unknown`; no value left. */
+  readonly compared?: Readonly<Record<string, string>>;
   /** Paper of the dossier → verdict. */
   readonly papers?: Readonly<Record<string, string>>;
   readonly sources?: readonly SourceUse[];
-  /** `answered`, `abandoned` (the caller went away), or a problem code. */
+  /** `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), or a problem code. */
   readonly outcome?: string;
   /** From the request's arrival to this entry. */
   readonly milliseconds?: number;

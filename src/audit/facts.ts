@@ -46,7 +46,7 @@ export const textOf = (word: string): string => word.slice(word.indexOf(' ') + 1
 
 export const keyOf = (role: KeyRole, text: string): Buffer => hash('sha256', `${role} ${text}`, 'buffer').subarray(0, KEY_BYTES);
 
-const ORDINARY: readonly (string | undefined)[] = ['intent', 'outcome', 'answered', undefined];
+const ORDINARY: readonly (string | undefined)[] = ['intent', 'outcome', 'answered', 'compared', undefined];
 
 /**
  * Words for an agency or a procedure together with a kind or outcome that is not the ordinary one, of an entry or of what is asked for: nearly every block
@@ -100,7 +100,7 @@ const shapeOf: Shaper = (legalBasis, sources, fields) => {
 };
 
 function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
-  const { legalBasis = [], sources = [], fields = [], subjects = {}, id, dossier } = entry;
+  const { legalBasis = [], sources = [], compared = {}, fields = Object.keys(compared), subjects = {}, id, dossier } = entry;
   const time = Date.parse(entry.time);
   const keys = [keyOf('id', id)];
   if (dossier !== undefined) keys.push(keyOf('dossier', dossier));

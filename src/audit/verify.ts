@@ -6,7 +6,9 @@ import { HASH_BYTES, leafHash, rootFromPath } from './tree.ts';
 
 /** What a caller keeps: the reply as it came, and where wanted the request as it was sent. */
 export interface SavedReply {
-  readonly prefill: unknown;
+  readonly prefill?: unknown;
+  /** In its place, of claims that were compared. */
+  readonly verification?: unknown;
   readonly receipt: unknown;
 }
 
@@ -34,11 +36,13 @@ export function digestOf(value: unknown): string {
  * With `request`, checks too that this was the question. Throws an Error whose message says what does not hold.
  */
 export function verifyReply(saved: SavedReply, keys: VerifierKey | readonly VerifierKey[], request?: unknown): Verified {
-  if (!isObject(saved) || !isObject(saved.prefill)) throw new Error('there is no prefill to check');
-  onlyMembers(saved, ['prefill', 'receipt'], 'reply');
+  const kind = isObject(saved) && isObject(saved.verification) && !('prefill' in saved) ? 'verification' : 'prefill';
+  const answer = isObject(saved) ? saved[kind] : undefined;
+  if (!isObject(saved) || !isObject(answer)) throw new Error('there is no prefill to check');
+  onlyMembers(saved, [kind, 'receipt'], 'reply');
   const { entry } = receiptParts(saved.receipt);
-  if (entry.replyDigest !== digestOf(saved.prefill)) throw new Error('the answer is not the one that the log holds: it was changed');
-  if (request !== undefined && entry.requestDigest !== digestOf({ request, salt: saved.prefill.salt }))
+  if (entry.replyDigest !== digestOf(answer)) throw new Error('the answer is not the one that the log holds: it was changed');
+  if (request !== undefined && entry.requestDigest !== digestOf({ request, salt: answer.salt }))
     throw new Error('the request is not the one that the log holds');
   return verifyReceipt(saved.receipt, keys);
 }

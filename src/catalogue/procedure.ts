@@ -5,6 +5,7 @@ import {
   type PlannedLookUp,
   type Procedure,
   type Provision,
+  type Question,
   type RecordCheck,
   type Role,
   splitPointer,
@@ -12,7 +13,7 @@ import {
 import { Bindings } from './bindings.ts';
 import type { ConfigFile } from './files.ts';
 import { isCrimePreventionName } from './forbidden.ts';
-import type { RawComponent, RawField, RawProcedure, RawRole } from './raw.ts';
+import type { RawComponent, RawField, RawProcedure, RawQuestion, RawRole } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
 import { covers, days, overlap } from './validity.ts';
 
@@ -41,6 +42,7 @@ export function compileProcedure(file: ConfigFile, around: Surroundings): Proced
     lookUps: compiler.lookUps(),
     fields,
     components,
+    questions: (raw.questions ?? []).flatMap((question, i) => compiler.question(question, `/questions/${i}`, indexOf) ?? []),
   };
 }
 
@@ -136,6 +138,18 @@ class Compiler {
     };
   }
 
+  question({ id, name, field, ageAtLeast }: RawQuestion, at: string, indexOf: ReadonlyMap<string, number>): Question | undefined {
+    const index = indexOf.get(field);
+    const raw = this.#raw.fields[index ?? -1];
+    if (index === undefined || raw === undefined) {
+      this.#file.fault(`${at}/field`, 'unknown-reference', `the form has no field ${field}`);
+      return undefined;
+    }
+    if (raw.from === undefined) this.#file.fault(`${at}/field`, 'unknown-value', 'no register holds the field: nobody could answer');
+    if (ageAtLeast !== undefined && raw.type !== 'date') this.#file.fault(`${at}/ageAtLeast`, 'type-mismatch', 'only a date has an age');
+    return { id, name, field: index, ...(ageAtLeast === undefined ? {} : { ageAtLeast }) };
+  }
+
   /** A provision that must be in force on every day of the procedure, or at least on one. */
   provision(ref: string, at: string, when: 'throughout' | 'some day'): Provision | undefined {
     const provision = this.#around.provisions.get(ref);
@@ -207,9 +221,12 @@ class Compiler {
       }
       seen.add(at);
     });
-    const ids = this.#raw.components.map((component) => component.id);
-    ids.forEach((id, i) => {
-      if (ids.indexOf(id) !== i) this.#file.fault(`/components/${i}/id`, 'duplicate', `there are two papers ${id}`);
-    });
+    const once = (list: readonly { readonly id: string }[], member: string, what: string): void =>
+      list.forEach(({ id }, i) => {
+        if (list.findIndex((one) => one.id === id) !== i)
+          this.#file.fault(`/${member}/${i}/id`, 'duplicate', `there are two ${what} ${id}`);
+      });
+    once(this.#raw.components, 'components', 'papers');
+    once(this.#raw.questions ?? [], 'questions', 'questions');
   }
 }

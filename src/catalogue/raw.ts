@@ -54,7 +54,15 @@ export interface RawComponent {
   note?: Text;
 }
 
+export interface RawQuestion {
+  id: string;
+  name: Text;
+  field: string;
+  ageAtLeast?: number;
+}
+
 export interface RawProcedure {
+  questions?: RawQuestion[];
   code: string;
   validFrom: string;
   validTo?: string;
@@ -126,6 +134,7 @@ export interface RawGateway {
   deadlineMs?: number;
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
+  verifications?: { mismatchesADay?: number };
   retention?: Record<string, number>;
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };

@@ -1,4 +1,5 @@
 /** How many prefills may be at work: as many as this process can work off in time. A caller for whom there is no time left hears so at once. */
+import { Problem } from '../problems.ts';
 
 /** Milliseconds that the event loop has worked and waited since it began; Node's own `performance.eventLoopUtilization`. */
 export type LoopTimes = () => { readonly active: number; readonly idle: number };
@@ -64,6 +65,12 @@ export class Admission {
       if (tooLong || stuck || this.#atWork >= NEVER) return Math.max(1, Math.ceil((stuck ? this.#deadlineMs : wait) / 1000));
     }
     return undefined;
+  }
+
+  /** Throws where a request would not be answered in time. */
+  admit(): void {
+    const retryAfterSeconds = this.wait();
+    if (retryAfterSeconds !== undefined) throw new Problem('overloaded', { retryAfterSeconds });
   }
 
   /** To be called where there is nothing to wait for, and followed by `leave`. */

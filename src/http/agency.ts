@@ -15,10 +15,11 @@ import {
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
+import { type VerificationRoute, verificationRoute } from './agency/verifications.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools {
+export interface AgencyTools extends SourceTools, VerificationRoute {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -35,7 +36,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
   return async (server) => {
     server.post('/v1/prefills', {
       // Once it is known who asks, and before the body is read: a refusal is to cost as little as it can.
-      onRequest: [authentication('prefill').onRequest, async () => refuse(admission)],
+      onRequest: [authentication('prefill').onRequest, async () => admission.admit()],
       schema: operation({
         summary: 'Fill a form and judge a dossier',
         description:
@@ -48,7 +49,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
       }),
       handler: async (request, reply) => {
         // Many may have come while the body did.
-        refuse(admission);
+        admission.admit();
         admission.enter();
         try {
           const done = await exchange(callerOf(request), request.body as PrefillRequest, goneSignal(reply));
@@ -98,15 +99,10 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
       },
     });
 
+    verificationRoute(server, tools);
     sourceRoute(server, tools);
   };
 };
-
-/** Throws where a request would not be answered in time. */
-function refuse(admission: Admission): void {
-  const retryAfterSeconds = admission.wait();
-  if (retryAfterSeconds !== undefined) throw new Problem('overloaded', { retryAfterSeconds });
-}
 
 const grantOf = (caller: Caller, procedure: string, today: string): Grant | undefined =>
   caller.agency.grants.find((grant) => grant.procedure === procedure && inForce(grant, today));

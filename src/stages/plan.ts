@@ -26,11 +26,22 @@ function wholePlan(procedure: Procedure, grant: Grant, today: string): Plan {
   return made.plan;
 }
 
-function build(procedure: Procedure, grant: Grant, today: string, listed: readonly number[]): Plan {
+/** The plan for some fields alone: nobody is asked for the sake of a paper. */
+export function planFields({ procedure, grant, today }: Authorised, fields: readonly number[]): Plan {
+  return build(
+    procedure,
+    grant,
+    today,
+    [...new Set(fields)].sort((a, b) => a - b),
+    false,
+  );
+}
+
+function build(procedure: Procedure, grant: Grant, today: string, listed: readonly number[], judging = true): Plan {
   const disclosed = new Set(listed.filter((index) => grant.fields === 'all' || grant.fields.has(procedure.fields[index]?.at ?? '')));
   const judged = new Set(
     [...procedure.components.keys()].filter(
-      (index) => grant.components === 'all' || grant.components.has(procedure.components[index]?.id ?? ''),
+      (index) => judging && (grant.components === 'all' || grant.components.has(procedure.components[index]?.id ?? '')),
     ),
   );
   const needed = new Set<number>();

@@ -27,13 +27,16 @@ export class ExchangeRecord {
   readonly #tools: RecordTools;
   readonly #caller: Caller;
   readonly #request: PrefillRequest;
+  readonly #body: object;
   readonly #began: number;
   #requestDigest: string | undefined;
 
-  constructor(tools: RecordTools, caller: Caller, request: PrefillRequest) {
+  /** `body` is what the caller sent, where that is not the request itself. */
+  constructor(tools: RecordTools, caller: Caller, request: PrefillRequest, body: object = request) {
     this.#tools = tools;
     this.#caller = caller;
     this.#request = request;
+    this.#body = body;
     this.#began = tools.clock();
   }
 
@@ -54,18 +57,29 @@ export class ExchangeRecord {
 
   /** The reply as canonical JSON, and its receipt. Throws a `Problem` where the log cannot be written: then nothing leaves. */
   async close(authorised: Authorised, plan: Plan, resolved: Resolved, prefill: Prefill): Promise<{ prefill: string; receipt: Receipt }> {
-    const text = canonicalJson(prefill);
+    const { text, receipt } = await this.release(authorised, plan, resolved, prefill, { ...told(prefill), outcome: 'answered' });
+    return { prefill: text, receipt };
+  }
+
+  /** The same for any reply; `members` say in the entry what leaves with it. */
+  async release(
+    authorised: Authorised,
+    plan: Plan,
+    resolved: Resolved,
+    reply: object,
+    members: Partial<AuditEntry>,
+  ): Promise<{ text: string; receipt: Receipt }> {
+    const text = canonicalJson(reply);
     const receipt = await this.#append({
       ...this.#start('outcome'),
       ...this.#about(authorised),
       subjects: this.#pseudonyms(plan.procedure, resolved.keys),
-      ...told(prefill),
+      ...members,
       sources: sourcesUsed(plan, resolved),
-      outcome: 'answered',
       requestDigest: this.#digest(),
       replyDigest: sha256(text),
     });
-    return { prefill: text, receipt };
+    return { text, receipt };
   }
 
   /** The caller went away before the answer: sources may have been asked, nothing left. */
@@ -129,7 +143,7 @@ export class ExchangeRecord {
   }
 
   #digest(): string {
-    this.#requestDigest ??= sha256(canonicalJson({ request: this.#request, salt: this.salt }));
+    this.#requestDigest ??= sha256(canonicalJson({ request: this.#body, salt: this.salt }));
     return this.#requestDigest;
   }
 

@@ -115,6 +115,7 @@ function fieldsOf(intents: readonly AuditEntry[], closing: AuditEntry | undefine
     left: (closing?.fields ?? []).map(field),
     unfilled: Object.entries(closing?.unfilled ?? {}).map(([at, status]) => ({ ...field(at), status })),
     conflicts: (closing?.conflicts ?? []).map(field),
+    compared: closing?.compared && Object.entries(closing.compared).map(([at, result]) => ({ ...field(at), result })),
   };
 }
 

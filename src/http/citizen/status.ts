@@ -3,6 +3,16 @@ import type { Text } from '../../domain.ts';
 
 const STATUS: Readonly<Record<string, Text>> = {
   answered: { vi: 'Yêu cầu đã được trả lời.', en: 'The request was answered.', fr: 'La demande a reçu une réponse.' },
+  compared: {
+    vi: 'Cơ quan đối chiếu thông tin mình có với cơ sở dữ liệu; không có giá trị nào được cung cấp.',
+    en: 'The agency compared what it had with the registers; no value was given.',
+    fr: 'L’organisme a comparé ce qu’il avait aux registres ; aucune valeur n’a été communiquée.',
+  },
+  mismatch: {
+    vi: 'Cơ quan đối chiếu thông tin mình có với cơ sở dữ liệu và có thông tin không khớp; không có giá trị nào được cung cấp.',
+    en: 'The agency compared what it had with the registers, and not all agreed; no value was given.',
+    fr: 'L’organisme a comparé ce qu’il avait aux registres, et tout ne concordait pas ; aucune valeur n’a été communiquée.',
+  },
   abandoned: {
     vi: 'Cơ quan không chờ câu trả lời; không có thông tin nào được cung cấp.',
     en: 'The agency did not wait for the answer; nothing was given.',

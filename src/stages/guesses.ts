@@ -1,0 +1,59 @@
+/** Keeps anybody from finding a value by guessing: so many wrong claims about a person, and the agency waits until the next day. */
+import type { LogSearch } from '../audit/search.ts';
+import type { Caller, Clock } from '../domain.ts';
+import { Problem } from '../problems.ts';
+import type { Pseudonyms } from '../pseudonyms.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface GuessTools {
+  /** The log is the memory: it is one for all gateways, and outlives a restart. */
+  readonly search: LogSearch;
+  readonly pseudonyms: Pseudonyms;
+  readonly clock: Clock;
+  /** Wrong claims about one person that an agency has in a day. */
+  readonly mismatchesADay: number;
+}
+
+/** One after the other for each agency and person: else many guesses at once would all pass before the first is on record. */
+export class Guesses {
+  readonly #tools: GuessTools;
+  readonly #lines = new Map<string, Promise<unknown>>();
+
+  constructor(tools: GuessTools) {
+    this.#tools = tools;
+  }
+
+  /** Does the work when nobody else of the agency asks about one of the persons, and its wrong claims are not too many. Else throws a `Problem`. */
+  async bounded<T>({ agency }: Caller, persons: readonly string[], work: () => Promise<T>): Promise<T> {
+    const [person, ...others] = [...new Set(persons)].sort();
+    if (person === undefined) return work();
+    return this.#inLine(`${agency.id} ${person}`, async () => {
+      await this.#check(agency.id, person);
+      return this.bounded({ agency } as Caller, others, work);
+    });
+  }
+
+  async #check(agency: string, person: string): Promise<void> {
+    const { search, pseudonyms, clock, mismatchesADay } = this.#tools;
+    const from = new Date(clock() - DAY_MS).toISOString();
+    const query = { pseudonyms: pseudonyms.all('person', person), agency, outcome: 'mismatch', from, limit: mismatchesADay };
+    const found = await search.search(query);
+    const oldest = found[mismatchesADay - 1];
+    if (oldest === undefined) return;
+    const { time } = JSON.parse(oldest.body) as { time: string };
+    const wait = Date.parse(time) + DAY_MS - clock();
+    throw new Problem('too-many-mismatches', { retryAfterSeconds: Math.max(1, Math.ceil(wait / 1000)) });
+  }
+
+  async #inLine<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#lines.get(name);
+    const mine = (before ?? Promise.resolve()).then(work, work);
+    this.#lines.set(name, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#lines.get(name) === mine) this.#lines.delete(name);
+    }
+  }
+}
