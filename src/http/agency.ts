@@ -14,11 +14,12 @@ import {
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
+import { type CompletionTools, completionRoute } from './agency/completions.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools {
+export interface AgencyTools extends SourceTools, CompletionTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -60,6 +61,8 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
         }
       },
     });
+
+    completionRoute(server, tools);
 
     server.get('/v1/procedures', {
       ...authentication(),
