@@ -37,7 +37,12 @@ const ACKNOWLEDGED = [200, 201, 202, 204];
 const ANYTHING = { type: /(?:)/, name: 'anything' };
 
 /** Throws `ConfigurationError` with every reference that leads nowhere. */
-export function openReceivers(agencies: ReadonlyMap<string, Agency>, references: References, open: OpenPostman): Receivers {
+export function openReceivers(
+  agencies: ReadonlyMap<string, Agency>,
+  references: References,
+  open: OpenPostman,
+  milliseconds = DELIVERY_MS,
+): Receivers {
   const faults: Fault[] = [];
   const found = new Map<string, { readonly address: URL; readonly tls: TlsSettings | undefined }>();
   for (const agency of agencies.values()) {
@@ -48,14 +53,16 @@ export function openReceivers(agencies: ReadonlyMap<string, Agency>, references:
     if (settings !== undefined) found.set(agency.id, settings);
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
-  const receivers = new Map([...found].map(([id, { address, tls }]) => [id, { path: address.pathname + address.search, postman: open(address, tls) }]));
+  const receivers = new Map(
+    [...found].map(([id, { address, tls }]) => [id, { path: address.pathname + address.search, postman: open(address, tls) }]),
+  );
   return {
     async post(agency, event, signal) {
       const receiver = receivers.get(agency);
       if (receiver === undefined) throw new SourceError('unreachable', 'the agency has no address for deliveries');
       const headers = { 'content-type': 'application/secevent+jwt', accept: 'application/json' };
       const call = { method: 'POST', path: receiver.path, headers, body: event, statuses: ACKNOWLEDGED, form: ANYTHING } as const;
-      await receiver.postman.exchange(call, AbortSignal.any([signal, AbortSignal.timeout(DELIVERY_MS)]));
+      await receiver.postman.exchange(call, AbortSignal.any([signal, AbortSignal.timeout(milliseconds)]));
     },
     async close() {
       await Promise.all([...receivers.values()].map(({ postman }) => postman.close()));

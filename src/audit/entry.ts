@@ -49,7 +49,7 @@ export interface AuditEntry {
   readonly sources?: readonly SourceUse[];
   /**
    * `answered`, `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
-   * `delivery` `delivered` or `fetched`.
+   * `delivery` `sent` or `fetched`, or why it was refused though it is there.
    */
   readonly outcome?: string;
   /** From the request's arrival to this entry. */

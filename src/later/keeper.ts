@@ -40,6 +40,14 @@ const HOUR_MS = 3_600_000;
 export function completions(tools: KeeperTools): Completions {
   const { store, seal, catalogue, clock, random, report } = tools;
 
+  /** Another gateway of the same database may have another key. */
+  const opened = <T extends Kept | Over>(task: Task): T => {
+    try {
+      return seal.open<T>(task);
+    } catch (cause) {
+      throw new Problem('completion-unavailable', { cause });
+    }
+  };
   const drop = (id: string): Promise<void> =>
     store.remove(id).catch((error: unknown) => report('a prefill whose caller got no answer is kept to be completed', error));
 
@@ -86,8 +94,8 @@ export function completions(tools: KeeperTools): Completions {
       if (task === undefined || task.agency !== caller.agency.id) throw new Problem('unknown-completion');
       if (task.state === 'delivered') throw new Problem('completion-delivered');
       if (task.state === 'expired') throw new Problem('completion-expired');
-      if (task.state === 'refused') throw refusedFor(seal.open<Over>(task).code);
-      const kept = seal.open<Kept>(task);
+      if (task.state === 'refused') throw refusedFor(opened<Over>(task).code);
+      const kept = opened<Kept>(task);
       if (kept.reply === undefined) return stillPending(task, kept, clock());
       const { prefill, receipt } = kept.reply;
       try {

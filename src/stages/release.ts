@@ -42,7 +42,7 @@ export async function releaseOnRecord(
   { log, configDigest, clock }: Pick<RecordTools, 'log' | 'configDigest' | 'clock'>,
   { entry }: Receipt,
   client: string,
-  outcome: 'delivered' | 'fetched' | 'completion-refused',
+  outcome: 'sent' | 'fetched' | 'completion-refused',
 ): Promise<void> {
   const repeated = Object.fromEntries(Object.entries(entry).filter(([member]) => REPEATED.has(member))) as unknown as AuditEntry;
   const own = { time: new Date(clock()).toISOString(), kind: 'delivery', client, outcome, config: configDigest } as const;
