@@ -17,7 +17,7 @@ import { LogUnavailable } from '../src/audit/log.ts';
 import { verifyReply } from '../src/audit/verify.ts';
 import { ConfigurationError } from '../src/catalogue/faults.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
-import type { CitizenIssuer, Prefill, Receipt } from '../src/domain.ts';
+import type { Agency, CitizenIssuer, Deliveries, Prefill, Receipt } from '../src/domain.ts';
 import { loadKeys } from '../src/keys.ts';
 import { COMPLETED } from '../src/later/event.ts';
 import { later } from '../src/later/pauses.ts';
@@ -281,28 +281,35 @@ t.test('addresses for deliveries are checked before the gateway listens', async 
     ['an agency of the sandbox may use http on this machine', { address: 'http://127.0.0.1:9/events' }, true, undefined],
     ['no other may', { address: 'http://127.0.0.1:9/events' }, false, '/deliveries/address'],
     ['nor that one elsewhere', { address: 'http://203.0.113.7/events' }, true, '/deliveries/address'],
-    ['an address holds no secret', { address: 'https://a:b@agency.example/' }, false, '/deliveries/address'],
     ['it may stand elsewhere', { address: 'env:GOOD' }, false, undefined],
     ['and is checked there too', { address: 'env:PLAIN' }, true, '/deliveries/address'],
     ['what is no address is none', { address: 'env:NONSENSE' }, true, '/deliveries/address'],
     ['a reference leads somewhere', { address: 'env:NOTHING' }, true, '/deliveries/address'],
     ['so does one to a CA', { address: 'https://agency.example/', tls: { ca: 'file:/nowhere' } }, false, '/deliveries/tls/ca'],
   ];
+  const [known] = openCatalogue(delivering, true).agencies.values();
   for (const [rule, deliveries, sandboxed, fault] of ROWS) {
-    const keys = [{ kid: 'a', kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', alg: 'EdDSA' }];
-    const directory = editedConfig({
-      'agencies/X01.1.yaml': (file) => ({ ...file, deliveries, ...(sandboxed ? {} : { sandbox: false, keys }) }),
-    });
-    let pointers: (string | undefined)[] = [];
+    const agencies = new Map([['H01', { ...(known as Agency), id: 'H01', sandbox: sandboxed, deliveries: deliveries as Deliveries }]]);
+    let pointers: string[] = [];
     try {
-      const { agencies } = openCatalogue(directory, true);
       await openReceivers(agencies, { sandbox: undefined, secret: (name) => secrets[name] }, open).close();
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      pointers = error.faults.map(({ pointer }) => pointer);
+      pointers = error.faults.map(({ file, pointer }) => `${file}${pointer}`);
     }
-    t.strictSame([...new Set(pointers)], fault === undefined ? [] : [fault], rule);
-    rmSync(directory, { recursive: true });
+    t.strictSame([...new Set(pointers)], fault === undefined ? [] : [`agencies/H01.yaml${fault}`], rule);
+  }
+  for (const address of ['http://203.0.113.7/events', 'https://a:b@agency.example/', 'ftp://agency.example/']) {
+    const directory = editedConfig({ 'agencies/X01.1.yaml': (file) => ({ ...file, deliveries: { address } }) });
+    directories.push(directory);
+    const faulty = (error: unknown): boolean =>
+      error instanceof ConfigurationError && error.faults.some(({ pointer }) => pointer === '/deliveries/address');
+    try {
+      openCatalogue(directory, true);
+      t.fail(`${address} is taken`);
+    } catch (error) {
+      t.ok(faulty(error), `what the file itself shows is said by oncegate check: ${address}`);
+    }
   }
 });
 

@@ -1,5 +1,6 @@
 /** Promises 1, 3 and 6 at the HTTP edge: what is wrong is refused with a stable code, on record where it is about a person, and says nothing of anyone. */
 
+import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
@@ -264,6 +265,13 @@ await table('every way of being refused', [
     'unknown-procedure',
     onRecord('unknown-procedure', { procedure: '1.999999' }),
   ],
+  [
+    'a delivery where the agency has no address',
+    prefill({ ...GOOD, completion: 'deliver' }),
+    'no-delivery-address',
+    onRecord('no-delivery-address'),
+  ],
+  ['a completion that there is not', http('GET', `/v1/prefills/${randomUUID()}`, bearer(token)), 'unknown-completion'],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
   [
     'a procedure that the agency has no grant for',
@@ -912,7 +920,9 @@ await t.test('no line of the process log names a person, and no refusal counts a
   t.match(failures(broken)[0], { code: 'log-unavailable' }, 'as what fails does');
 });
 
-await t.test('every code can be produced', async (t) => t.same([...seen].sort(), Object.keys(problems).sort()));
+/** What became of a completion, in test/completion.test.ts. */
+const ELSEWHERE = ['completion-delivered', 'completion-expired', 'completion-refused', 'completion-unavailable'];
+await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));
 
 /** The rows of the tables below a heading of docs/problems.md, without their code marks. */
 function documented(heading: string): string[][] {
