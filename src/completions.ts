@@ -5,7 +5,7 @@ import { SourceError } from './adapter.ts';
 import { complete, type ExchangeTools } from './exchange.ts';
 import type { GatewayKeys } from './keys.ts';
 import { eventOf } from './later/event.ts';
-import { type Completions, completions } from './later/keeper.ts';
+import { type Completions, completions, type Report } from './later/keeper.ts';
 import { openPostgresLater } from './later/postgres.ts';
 import { run } from './later/runner.ts';
 import { sealWith } from './later/sealed.ts';
@@ -46,7 +46,7 @@ export async function openCompletions(
   opened.defer(() => receivers.close());
   const store = databaseUrl === undefined ? openSqliteLater(join(dataDirectory, 'later.db')) : await openPostgresLater(databaseUrl);
   opened.defer(() => store.close());
-  const report = (what: string, error: unknown): void => logger.warn(told(error), what);
+  const report: Report = (what, error, about) => logger.warn({ completion: about?.id, agency: about?.agency, ...told(error) }, what);
   const keeping = { ...tools, store, seal: sealWith(keys.later), random: Math.random, report };
   const working = step({
     ...keeping,
@@ -62,7 +62,7 @@ export async function openCompletions(
 
 /** What the process log may hold of an error: of a receiver that it did not take a delivery and why, of a problem its code. */
 function told(error: unknown): object {
-  if (error instanceof SourceError) return { reason: error.reason, detail: error.message };
+  if (error instanceof SourceError) return { reason: error.reason, ...('status' in error ? { status: error.status } : {}) };
   if (error instanceof Problem) return { code: error.code, cause: whereItArose(error.options.cause) };
   return { cause: whereItArose(error) };
 }

@@ -1,5 +1,5 @@
 /** What a registry was away for comes later: kept, asked for again under the law of that moment, and handed out at least once, recognisably the same. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
@@ -10,14 +10,19 @@ import { setTimeout as after } from 'node:timers/promises';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import t from 'tap';
 import { openWire } from '../adapters/wire.ts';
+import { SourceError } from '../src/adapter.ts';
 import { openCatalogue } from '../src/app.ts';
 import { parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { LogUnavailable } from '../src/audit/log.ts';
+import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { verifyReply } from '../src/audit/verify.ts';
+import { memoryCache } from '../src/cache/memory.ts';
+import { recordCache } from '../src/cache/records.ts';
 import { ConfigurationError } from '../src/catalogue/faults.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import type { Agency, CitizenIssuer, Deliveries, Prefill, Receipt } from '../src/domain.ts';
+import { complete } from '../src/exchange.ts';
 import { loadKeys } from '../src/keys.ts';
 import { COMPLETED } from '../src/later/event.ts';
 import { later } from '../src/later/pauses.ts';
@@ -25,8 +30,12 @@ import { openPostgresLater } from '../src/later/postgres.ts';
 import { sealWith } from '../src/later/sealed.ts';
 import { openSqliteLater } from '../src/later/sqlite.ts';
 import type { LaterStore, Task } from '../src/later/store.ts';
+import { pseudonyms } from '../src/pseudonyms.ts';
 import { openReceivers } from '../src/receivers.ts';
 import { SANDBOX_SOURCES as SOURCES, startSandbox } from '../src/sandbox/index.ts';
+import { Budget } from '../src/stages/around/budget.ts';
+import type { Ask } from '../src/stages/ask.ts';
+import { callerAgain } from '../src/stages/authenticate.ts';
 import { childToken, freePort, shiftedNow, startChild } from './support/child.ts';
 import {
   editedConfig,
@@ -37,6 +46,7 @@ import {
   type TestGatewayOptions,
   temporaryDirectory,
 } from './support/gateway.ts';
+import { makeLogKey, openLog } from './support/log.ts';
 import { findPostgres } from './support/postgres.ts';
 import { schemaCheck } from './support/schemas.ts';
 
@@ -181,6 +191,40 @@ t.test('keys that were made before have one added, once', async (t) => {
   writeFileSync(path, JSON.stringify(older));
   const made = loadKeys(directory, true).later.export().toString('hex');
   t.equal(loadKeys(directory, true).later.export().toString('hex'), made);
+});
+
+t.test('an attempt takes turns of its own at a registry, of the agency’s budget, and asks nobody else while one is away', async (t) => {
+  const log = openSqliteLog(join(newDirectory(), 'log.db'));
+  t.teardown(() => log.close());
+  const catalogue = openCatalogue('config', true);
+  const parties: string[] = [];
+  const ask: Ask = async ({ source }, opened, party) => {
+    parties.push(`${source} ${party}`);
+    await opened();
+    throw new SourceError('unreachable', 'it is away');
+  };
+  const secret = createSecretKey(randomBytes(32));
+  const tools = {
+    catalogue,
+    cache: recordCache(memoryCache(0), secret, secret),
+    sources: catalogue.sources,
+    asks: new Map([...catalogue.sources.keys()].map((source) => [source, ask])),
+    log: await openLog(log, makeLogKey()),
+    pseudonyms: pseudonyms([{ from: 0, key: secret }], () => NOON),
+    configDigest: catalogue.digest,
+    clock: () => NOON,
+  };
+  const caller = callerAgain(catalogue.agencies, 'X01.1', 'X01.1');
+  const request = { procedure: '1.004222', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: AN };
+  const attempt = await complete(caller, request, { id: randomUUID() }, ['land'], tools, new AbortController().signal);
+  t.strictSame(attempt, { waits: new Map([['land', 0]]) });
+  t.strictSame(parties, ['land X01.1#completion']);
+
+  const rate = { perSecond: 1, burst: 1 };
+  const budget = new Budget({ all: undefined, eachAgency: undefined, agencies: new Map([['X01.1', rate]]) }, () => NOON);
+  budget.take('X01.1#completion');
+  t.equal(budget.wait('X01.1'), 1000, 'what its completions take is taken from the agency');
+  t.equal(budget.wait('X02.1#completion'), 0);
 });
 
 // A receiver

@@ -10,14 +10,16 @@ import { later } from './pauses.ts';
 import type { Kept, Over, Seal } from './sealed.ts';
 import type { LaterStore, Task } from './store.ts';
 
+/** Hears of what went wrong, for the operator; `about` is what it went wrong with. */
+export type Report = (what: string, error: unknown, about?: Pick<Task, 'id' | 'agency'>) => void;
+
 export interface KeeperTools extends Pick<RecordTools, 'log' | 'configDigest'> {
   readonly store: LaterStore;
   readonly seal: Seal;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Hears of what went wrong, for the operator. */
-  readonly report: (what: string, error: unknown) => void;
+  readonly report: Report;
 }
 
 /** Not there yet. */
@@ -36,6 +38,7 @@ export interface Completions extends Keeper {
 /** How long a caller waits for it to be kept. Milliseconds. */
 const KEEP_MS = 1000;
 const HOUR_MS = 3_600_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function completions(tools: KeeperTools): Completions {
   const { store, seal, catalogue, clock, random, report } = tools;
@@ -77,7 +80,7 @@ export function completions(tools: KeeperTools): Completions {
         await Promise.race([adding, slow]);
         return { by, until: new Date(ends).toISOString() };
       } catch (error) {
-        report('a prefill could not be kept to be completed', error);
+        report('a prefill could not be kept to be completed', error, whose);
         void adding.then(
           () => drop(id),
           () => undefined,
@@ -87,6 +90,7 @@ export function completions(tools: KeeperTools): Completions {
     },
     drop,
     async fetch(caller, id) {
+      if (!UUID.test(id)) throw new Problem('unknown-completion');
       const task = await store.get(id).catch((cause: unknown) => {
         throw new Problem('completion-unavailable', { retryAfterSeconds: 2, cause });
       });

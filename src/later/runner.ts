@@ -1,6 +1,7 @@
 /** Works off what is due, a few at a time, until it is told to stop. */
 import { setTimeout as after } from 'node:timers/promises';
 import type { Clock } from '../domain.ts';
+import type { Report } from './keeper.ts';
 import type { LaterStore, Taken } from './store.ts';
 import type { Step } from './work.ts';
 
@@ -8,7 +9,7 @@ export interface RunnerTools {
   readonly store: LaterStore;
   readonly step: Step;
   readonly clock: Clock;
-  readonly report: (what: string, error: unknown) => void;
+  readonly report: Report;
   /** Longer than one step takes: only from a process that is gone is a task taken away. Milliseconds. */
   readonly leaseMs: number;
 }
@@ -29,7 +30,7 @@ export function run({ store, step, clock, report, leaseMs }: RunnerTools): () =>
   const work = async ({ task, lease }: Taken): Promise<void> => {
     const next = await step(task, stopping.signal);
     // Whose time was over is worked on by another already: what this one did, that one does again.
-    if (!(await store.put({ task: next, lease }))) report('a step to complete a prefill took longer than its time', undefined);
+    if (!(await store.put({ task: next, lease }))) report('a step to complete a prefill took longer than its time', undefined, task);
   };
   const look = async (): Promise<void> => {
     const now = clock();

@@ -73,14 +73,14 @@ export function step(tools: WorkTools): Step {
 
   return async (task, stop) => {
     if (clock() >= task.ends) {
-      if (task.state !== 'pending') report('a completed prefill was not taken by its receiver in its time', undefined);
+      if (task.state !== 'pending') report('a completed prefill was not taken by its receiver in its time', undefined, task);
       return over(task, 'expired');
     }
     let kept: Kept;
     try {
       kept = seal.open<Kept>(task);
     } catch (error) {
-      report('what is kept to be completed was not sealed with this key: gateways of one database need the same keys.json', error);
+      report('what is kept to be completed was not sealed with this key: gateways of one database need the same keys.json', error, task);
       return { ...task, due: Math.min(task.ends, later(clock(), 0, UNOPENED_SECONDS, random)) };
     }
     try {
@@ -90,7 +90,7 @@ export function step(tools: WorkTools): Step {
       if (stop.aborted) return task;
       if (error instanceof Problem && problems[error.code].status < 500) return over(task, 'refused', error.code);
       const sending = kept.reply !== undefined;
-      report(sending ? 'a completed prefill could not be delivered' : 'a prefill could not be completed', error);
+      report(sending ? 'a completed prefill could not be delivered' : 'a prefill could not be completed', error, task);
       const seconds = error instanceof SourceError || error instanceof Problem ? secondsOf(error) : 0;
       return again(sending ? { ...task, state: 'failing' } : task, kept, seconds);
     }

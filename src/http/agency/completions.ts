@@ -21,14 +21,13 @@ export function completionRoute(server: FastifyInstance, { authentication, compl
       params: {
         id: {
           type: 'string',
-          pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
           description: '`prefill.id` of the reply that says `completion`.',
           examples: ['3f0b6c1e-9d7a-4c52-8a35-6b1f0e2d4c79'],
         },
       },
       reply: 'CompletedReply',
       accepted: { description: 'Not yet: `Retry-After` says when it is next tried.', schema: 'CompletionPending' },
-      refusals: [400, 401, 403, 404, 410, 503],
+      refusals: [401, 403, 404, 410, 503],
     }),
     handler: async (request, reply) => {
       const found = await completions.fetch(callerOf(request), request.params.id);
