@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
+import { openWire } from '../adapters/wire.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
 import { memoryCache } from './cache/memory.ts';
@@ -13,6 +14,7 @@ import { tieredCache } from './cache/tiered.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import { withSandboxCitizens } from './citizen-keys.ts';
 import { citizenTokens } from './citizens.ts';
+import { openCompletions } from './completions.ts';
 import type { Agency, Clock } from './domain.ts';
 import { exchange } from './exchange.ts';
 import { Admission } from './http/admission.ts';
@@ -32,6 +34,7 @@ import { logPath, openLogbook } from './logbook.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
+import type { OpenPostman } from './receivers.ts';
 import { type Around, around } from './stages/around/around.ts';
 import type { Changed } from './stages/around/circuit.ts';
 import { askSource } from './stages/ask.ts';
@@ -114,6 +117,14 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, clock });
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
+  const references = { sandbox, secret: environment.secret };
+  const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
+  const { around } = asking;
+  const completions = await openCompletions(
+    tools,
+    { dataDirectory, databaseUrl, issuer, keys, tokens, around, references, open, logger },
+    opened,
+  );
   const onRecord = auditReading({ log, configDigest, clock });
   let stopping = false;
   const server = await buildServer({
@@ -125,17 +136,18 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         catalogue,
         clock,
         authentication,
-        around: asking.around,
+        around,
+        completions,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
-        exchange: (caller, request, gone) => exchange(caller, request, tools, gone),
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
+        exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
       tokenRoutes(tokens, issuer),
-      operatorRoutes({ book, configDigest, stopping: () => stopping }),
+      operatorRoutes({ book, completions, configDigest, stopping: () => stopping }),
     ],
   });
   opened.defer(async () => {

@@ -259,6 +259,14 @@ export interface Agency {
   readonly scopes: ReadonlySet<Scope>;
   readonly keys: readonly AgencyKey[] | 'sandbox';
   readonly grants: readonly Grant[];
+  /** Where it takes what was completed later; undefined where it fetches. */
+  readonly deliveries?: Deliveries;
+}
+
+/** An address of an agency, or a reference to where it stands. */
+export interface Deliveries {
+  readonly address: string;
+  readonly tls?: SourceTls;
 }
 
 /** Who calls: an agency whose token was verified. Only `authenticate` makes one. */
@@ -291,7 +299,10 @@ export type PrefillRequest = {
   readonly related?: Readonly<Record<string, string>>;
   readonly fields?: readonly string[];
   readonly maxAgeSeconds?: number;
+  /** Whether what registries that are away may still say is wanted later, and who goes to the other for it. */
+  readonly completion?: CompletedBy;
 };
+export type CompletedBy = 'fetch' | 'deliver';
 
 /** Claims to be compared with the registers. Personal data. */
 export type VerificationRequest = Omit<PrefillRequest, 'fields'> & {
@@ -356,7 +367,7 @@ export type Resolved = Brand<'resolved'> & {
   readonly keys: ReadonlyMap<string, string>;
 };
 
-export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict';
+export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'pending';
 
 export interface FieldResult {
   status: FieldStatus;
@@ -374,7 +385,7 @@ export interface FieldResult {
   retryAfterSeconds?: number;
 }
 
-export type Verdict = 'replaced' | 'partly' | 'ask';
+export type Verdict = 'replaced' | 'partly' | 'ask' | 'pending';
 
 export interface ComponentResult {
   id: string;
@@ -418,6 +429,15 @@ export interface Prefill {
   conflicts: Conflict[];
   notices: Notice[];
   summary: { fields: number; filled: number; components: number; replaced: number };
+  /** Where something is `pending`: how it is completed, and until when that is tried. */
+  completion?: Completion;
+  /** The prefill that this one completes, by its identifier. */
+  completes?: string;
+}
+
+export interface Completion {
+  by: CompletedBy;
+  until: string;
 }
 
 /** Proof that an entry is in the log, to be kept with the answer. */

@@ -17,6 +17,8 @@ export interface GatewayKeys {
   /** Seals the cache (AES-256-GCM), and names its entries (HMAC-SHA256). */
   readonly seal: KeyObject;
   readonly cacheName: KeyObject;
+  /** Seals what is kept to be completed later (AES-256-GCM). */
+  readonly later: KeyObject;
   /** Whether they were made for a sandbox: production refuses them. */
   readonly sandbox: boolean;
   /** Whether this start made them. */
@@ -46,6 +48,7 @@ interface StoredKeys {
   witness: string;
   seal: string;
   cacheName: string;
+  later: string;
 }
 
 /** Reads the keys in `directory`, or makes them beside no log. Throws where the file cannot be read as keys, or was lost. */
@@ -69,6 +72,7 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
     witness: createPrivateKey(stored.witness),
     seal: secret(stored.seal),
     cacheName: secret(stored.cacheName),
+    later: secret(stored.later),
     sandbox: stored.sandbox,
     made,
   };
@@ -81,8 +85,14 @@ function readKeys(path: string): StoredKeys {
   const stored = JSON.parse(readFileSync(path, 'utf8')) as Omit<StoredKeys, 'log' | 'pseudonym'> & Record<'log' | 'pseudonym', unknown>;
   const dated = (keys: unknown): StoredKeys['log'] =>
     typeof keys === 'string' ? [{ from: EPOCH, key: keys }] : (keys as StoredKeys['log']);
-  const keys = { ...stored, log: dated(stored.log), pseudonym: dated(stored.pseudonym), witness: stored.witness ?? pem(newEd25519()) };
-  if (stored.witness === undefined) replaceSecret(path, JSON.stringify(keys, null, 2));
+  const keys = {
+    ...stored,
+    log: dated(stored.log),
+    pseudonym: dated(stored.pseudonym),
+    witness: stored.witness ?? pem(newEd25519()),
+    later: stored.later ?? randomBytes(32).toString('base64'),
+  };
+  if (stored.witness === undefined || stored.later === undefined) replaceSecret(path, JSON.stringify(keys, null, 2));
   return keys;
 }
 
@@ -125,6 +135,7 @@ function makeKeys(sandbox: boolean): StoredKeys {
     witness: pem(newEd25519()),
     seal: secret(),
     cacheName: secret(),
+    later: secret(),
   };
 }
 

@@ -50,16 +50,17 @@ export function plugSources(
   return plugged;
 }
 
-function settingsOf(
-  source: Source,
-  references: References,
-  report: (pointer: string, rule: Fault['rule'], message: string) => void,
-): AdapterSettings | undefined {
-  const reading: Reading = {
-    read: (reference) => secretOf(reference, references),
-    missing: (at, reference) => report(at, 'missing-secret', `${reference} leads nowhere`),
-    fault: (at, message) => report(at, 'connection', message),
-  };
+type Report = (pointer: string, rule: Fault['rule'], message: string) => void;
+
+/** Reads what a file refers to, and reports what leads nowhere. */
+export const readingOf = (references: References, report: Report): Reading => ({
+  read: (reference) => secretOf(reference, references),
+  missing: (at, reference) => report(at, 'missing-secret', `${reference} leads nowhere`),
+  fault: (at, message) => report(at, 'connection', message),
+});
+
+function settingsOf(source: Source, references: References, report: Report): AdapterSettings | undefined {
+  const reading = readingOf(references, report);
   const address = addressOf(source.address, references);
   if (address === undefined) report('/address', 'missing-secret', `${source.address} leads to no URL`);
   const credential = source.credential === undefined ? undefined : reading.read(source.credential);
@@ -75,7 +76,8 @@ function settingsOf(
   return { ...common, ...(tls === undefined ? {} : { tls }), ...(oauth === undefined ? {} : { oauth }) };
 }
 
-function addressOf(reference: string, references: References): URL | undefined {
+/** Undefined where there is no URL. */
+export function addressOf(reference: string, references: References): URL | undefined {
   if (reference.startsWith('sandbox:')) return own(references.sandbox?.addresses, reference.slice('sandbox:'.length));
   const text = /^(env|file):/.test(reference) ? secretOf(reference, references) : reference;
   return text !== undefined && URL.canParse(text) && /^(?:https?|postgres|mysql):/.test(text) ? new URL(text) : undefined;

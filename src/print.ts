@@ -17,6 +17,7 @@ const WORDS = {
     replaced: 'thay bằng dữ liệu',
     partly: 'thay một phần',
     ask: 'phải nộp',
+    pending: 'chờ tra cứu lại',
     of: 'trên',
     onlyIf: 'chỉ khi',
     note: 'ghi chú',
@@ -30,6 +31,7 @@ const WORDS = {
     replaced: 'replaced by data',
     partly: 'partly replaced',
     ask: 'to be handed in',
+    pending: 'asked again later',
     of: 'of',
     onlyIf: 'only if',
     note: 'note',
@@ -43,6 +45,7 @@ const WORDS = {
     replaced: 'remplacée par des données',
     partly: 'remplacée en partie',
     ask: 'à fournir',
+    pending: 'sera redemandée',
     of: 'sur',
     onlyIf: 'seulement si',
     note: 'note',
@@ -153,8 +156,8 @@ export function printReply(
   for (const { verdict, name, legalBasis, by, reason, condition, note } of prefill.components) {
     const mark = paint(verdict === 'replaced' ? 'green' : 'yellow', verdict === 'replaced' ? '✔' : verdict === 'partly' ? '◐' : '○');
     const because =
-      verdict === 'ask'
-        ? `${words.ask}: ${why(reason ?? '')}`
+      verdict === 'ask' || verdict === 'pending'
+        ? `${words[verdict]}: ${why(reason ?? '')}`
         : `${words[verdict]}: ${(by ?? []).join(', ')} — ${legalBasis}${reason === undefined ? '' : ` (${why(reason)})`}`;
     lines.push(`  ${mark} ${say(name)}`);
     if (condition !== undefined) lines.push(paint('dim', `      ${words.onlyIf}: ${say(condition)}`));

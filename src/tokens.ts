@@ -1,6 +1,16 @@
 /** Access tokens: an agency proves itself by a signed assertion (RFC 7523) and gets a short-lived `at+jwt` (RFC 9068). */
 import { createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
-import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
+import {
+  calculateJwkThumbprint,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from './domain.ts';
 
 /** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
@@ -58,7 +68,7 @@ export class Tokens {
     this.#publicKey = createPublicKey(settings.key);
   }
 
-  /** The public keys that verify access tokens, as a JWK Set (RFC 7517). */
+  /** The public keys that verify access tokens and delivered events, as a JWK Set (RFC 7517). */
   async jwks(): Promise<{ keys: JWK[] }> {
     const jwk = this.#publicKey.export({ format: 'jwk' }) as JWK;
     return { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256', use: 'sig' }] };
@@ -106,6 +116,12 @@ export class Tokens {
     return agency;
   }
 
+  /** A JWT that the JWK Set verifies. `typ` keeps one kind from being taken for another: only an `at+jwt` is an access token. */
+  async sign(typ: string, claims: JWTPayload): Promise<string> {
+    const [jwk] = (await this.jwks()).keys;
+    return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ, kid: jwk?.kid ?? '' }).sign(this.#settings.key);
+  }
+
   /** A new access token for the scopes asked, all of which the agency must have; without `scope`, for all it has. */
   async issue(
     agency: Agency,
@@ -114,18 +130,18 @@ export class Tokens {
     const scopes = scope === undefined ? [...agency.scopes] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
     if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
       throw new TokenRefusal('invalid_scope', 'the agency has not all of these scopes');
-    const { issuer, key, lifetimeSeconds, clock } = this.#settings;
+    const { issuer, lifetimeSeconds, clock } = this.#settings;
     const now = Math.floor(clock() / 1000);
-    const [jwk] = (await this.jwks()).keys;
-    const token = await new SignJWT({ client_id: agency.id, scope: scopes.join(' ') })
-      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: jwk?.kid ?? '' })
-      .setIssuer(issuer)
-      .setSubject(agency.id)
-      .setAudience(issuer)
-      .setIssuedAt(now)
-      .setExpirationTime(now + lifetimeSeconds)
-      .setJti(randomUUID())
-      .sign(key);
+    const token = await this.sign('at+jwt', {
+      client_id: agency.id,
+      scope: scopes.join(' '),
+      iss: issuer,
+      sub: agency.id,
+      aud: issuer,
+      iat: now,
+      exp: now + lifetimeSeconds,
+      jti: randomUUID(),
+    });
     return { access_token: token, token_type: 'Bearer', expires_in: lifetimeSeconds, scope: scopes.join(' ') };
   }
 

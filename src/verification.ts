@@ -1,15 +1,13 @@
 /** Claims compared with the registers: the same way as a prefill's, and nothing leaves but match, mismatch or unknown. */
 import type { Authorised, Caller, PrefillRequest, Receipt, VerificationRequest } from './domain.ts';
 import type { ExchangeTools } from './exchange.ts';
-import { CLOSING_MS } from './exchange.ts';
+import { refusedOnRecord, resolveInTime } from './exchange.ts';
 import { Problem, type RequestFault } from './problems.ts';
 import { authorise } from './stages/authorise.ts';
 import { compare } from './stages/compare.ts';
-import { underDeadline } from './stages/deadline.ts';
 import type { Guesses } from './stages/guesses.ts';
 import { planFields } from './stages/plan.ts';
 import { ExchangeRecord } from './stages/record.ts';
-import { resolve } from './stages/resolve.ts';
 
 export interface VerificationTools extends ExchangeTools {
   readonly guesses: Guesses;
@@ -23,13 +21,11 @@ export async function verification(
   gone: AbortSignal,
 ): Promise<{ verification: string; receipt: Receipt } | undefined> {
   const { claims = {}, questions = [], ...request } = body;
-  const record = new ExchangeRecord(tools, caller, request, body);
+  const record = new ExchangeRecord(tools, caller, request, { body });
   const work = async (): Promise<{ verification: string; receipt: Receipt } | undefined> => {
     const authorised = authorise(caller, request, tools.catalogue, tools.clock);
     const planned = planFields(authorised, [...claimed(authorised, claims), ...questioned(authorised, questions)]);
-    const milliseconds = tools.catalogue.gateway.deadlineMs - CLOSING_MS;
-    const open = (found?: ReadonlyMap<string, string>) => record.open(authorised, planned, found);
-    const resolved = await underDeadline(milliseconds, (signal) => resolve(authorised, planned, open, tools, signal), gone);
+    const resolved = await resolveInTime(record, authorised, planned, tools, gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);
       return undefined;
@@ -44,13 +40,7 @@ export async function verification(
     const { text, receipt } = await record.release(authorised, planned, resolved, reply, members);
     return { verification: text, receipt };
   };
-  try {
-    return await tools.guesses.bounded(caller, personsIn(request), work);
-  } catch (error) {
-    const code = error instanceof Problem ? error.code : 'internal';
-    if (code !== 'log-unavailable') await record.refuse(code);
-    throw error;
-  }
+  return refusedOnRecord(record, () => tools.guesses.bounded(caller, personsIn(request), work));
 }
 
 /** Whom the caller named, by number. */

@@ -1,5 +1,6 @@
 /** Promises 1, 3 and 6 at the HTTP edge: what is wrong is refused with a stable code, on record where it is about a person, and says nothing of anyone. */
 
+import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
@@ -264,6 +265,13 @@ await table('every way of being refused', [
     'unknown-procedure',
     onRecord('unknown-procedure', { procedure: '1.999999' }),
   ],
+  [
+    'a delivery where the agency has no address',
+    prefill({ ...GOOD, completion: 'deliver' }),
+    'no-delivery-address',
+    onRecord('no-delivery-address'),
+  ],
+  ['a completion that there is not', http('GET', `/v1/prefills/${randomUUID()}`, bearer(token)), 'unknown-completion'],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
   [
     'a procedure that the agency has no grant for',
@@ -702,9 +710,9 @@ await table('methods and addresses', [
   ['a wrong method for the keys', http('POST', '/.well-known/jwks.json', {}, '{}'), 'method-not-allowed', { headers: { allow: 'GET' } }],
   ['a token by GET', http('GET', '/oauth2/token?scope=prefill'), 'method-not-allowed', { headers: { allow: 'POST' } }],
   ['an unknown address for a stranger', http('GET', '/v1/nothing'), 'not-found'],
-  ['an unknown address with a body that is not JSON', http('POST', `/v1/prefills/${NUMBER}`, bearer(token), NAME), 'not-found'],
-  ['a person in the path', http('GET', `/v1/prefills/${NUMBER}`, bearer(token)), 'not-found'],
-  ['a person’s name in the path', http('GET', `/v1/prefills/${encodeURIComponent(NAME)}`, bearer(token)), 'not-found'],
+  ['an unknown address with a body that is not JSON', http('POST', `/v1/persons/${NUMBER}`, bearer(token), NAME), 'not-found'],
+  ['a person in the path', http('GET', `/v1/prefills/${NUMBER}`, bearer(token)), 'unknown-completion'],
+  ['a person’s name in the path', http('GET', `/v1/prefills/${encodeURIComponent(NAME)}`, bearer(token)), 'unknown-completion'],
   ['a person in the place of a procedure', http('GET', `/v1/procedures/${NUMBER}`, bearer(token)), 'unknown-procedure'],
   ['a slash at the end', http('POST', '/v1/prefills/', bearer(token), json), 'not-found'],
   ['two slashes at the start', http('POST', '//v1/prefills', bearer(token), json), 'not-found'],
@@ -923,7 +931,9 @@ await t.test('after five wrong claims nothing more is compared about the person'
   await refused(t, ['', guess, 'too-many-mismatches', { ...onRecord('too-many-mismatches'), headers: { 'retry-after': '86400' } }]);
 });
 
-await t.test('every code can be produced', async (t) => t.same([...seen].sort(), Object.keys(problems).sort()));
+/** What became of a completion, in test/completion.test.ts. */
+const ELSEWHERE = ['completion-delivered', 'completion-expired', 'completion-refused', 'completion-unavailable'];
+await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));
 
 /** The rows of the tables below a heading of docs/problems.md, without their code marks. */
 function documented(heading: string): string[][] {

@@ -12,6 +12,8 @@ export type EntryKind =
   /** Before the log is shown to an auditor, or to a citizen what it says of them. */
   | 'audit-read'
   | 'citizen-read'
+  /** Each time before a prefill that was completed later is handed out. */
+  | 'delivery'
   /** Before bodies of entries are forgotten. */
   | 'retention'
   /** When a new key begins to sign the log. */
@@ -24,6 +26,8 @@ export interface AuditEntry {
   readonly kind: EntryKind;
   /** The same for all entries of one request. */
   readonly id: string;
+  /** The request whose gaps this one was to fill: the gateway asked again later by itself. */
+  readonly completes?: string;
   /** `citizen` where a citizen read their own ledger, `gateway` where the gateway itself acts. */
   readonly agency: string;
   readonly client: string;
@@ -45,7 +49,10 @@ export interface AuditEntry {
   /** Paper of the dossier → verdict. */
   readonly papers?: Readonly<Record<string, string>>;
   readonly sources?: readonly SourceUse[];
-  /** `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), or a problem code. */
+  /**
+   * `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
+   * `delivery` `sent` or `fetched`, or why it was refused though it is there.
+   */
   readonly outcome?: string;
   /** From the request's arrival to this entry. */
   readonly milliseconds?: number;

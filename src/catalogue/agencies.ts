@@ -1,6 +1,7 @@
 /** Compiles agencies: their keys, and grants whose every reference and every day is checked. */
 import { createPublicKey } from 'node:crypto';
 import type { Agency, AgencyKey, Grant, Procedure, Provision, Validity } from '../domain.ts';
+import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -20,12 +21,15 @@ export function compileAgencies(
     if (!raw.sandbox && raw.keys === 'sandbox')
       file.fault('/keys', 'sandbox-in-production', 'only an agency of the sandbox has its keys made for it');
     if (raw.keys !== 'sandbox') checkKeys(file, raw.keys);
+    const unfit = deliveryFault(literal(raw.deliveries?.address), raw);
+    if (unfit !== undefined) file.fault('/deliveries/address', 'connection', unfit);
     agencies.set(raw.id, {
       id: raw.id,
       name: raw.name,
       sandbox: raw.sandbox ?? false,
       scopes: new Set(raw.scopes),
       keys: raw.keys,
+      ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
       grants: compileGrants(file, raw, around, procedures),
     });
   }

@@ -33,8 +33,16 @@ export function checkConnection(
   }
 }
 
+/** What is wrong with where an agency's deliveries go: what goes there is of people, so nobody may read it on the way. */
+export function deliveryFault(address: URL | undefined, { sandbox }: { readonly sandbox?: boolean }): string | undefined {
+  if (address === undefined || address.protocol === 'https:') return undefined;
+  return sandbox && address.protocol === 'http:' && !inTheOpen(address)
+    ? undefined
+    : 'must begin with https://: only an agency of the sandbox takes deliveries by http, and only on this machine';
+}
+
 /** An address that stands elsewhere is looked at when it is read. */
-const literal = (address: string | undefined): URL | undefined =>
+export const literal = (address: string | undefined): URL | undefined =>
   address !== undefined && /^(?:https?|postgres|mysql):/.test(address) && URL.canParse(address) ? new URL(address) : undefined;
 
 function addressFault({ address, tls }: RawSource, adapter: AdapterFacts): string | undefined {

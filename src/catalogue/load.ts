@@ -31,6 +31,8 @@ export interface GatewaySettings {
   readonly witnesses: WitnessPolicy | undefined;
   /** What this gateway is as a witness for other logs; undefined where it is none. */
   readonly witness: OwnWitness | undefined;
+  /** Hours for which a prefill is tried to be completed, and for which what came of it is kept. */
+  readonly completion: { readonly forHours: number; readonly keepHours: number };
   /** Absent where no citizen's token is taken. */
   readonly citizens?: CitizenIssuer;
 }
@@ -95,6 +97,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       retention: raw?.retention ?? {},
       witnesses,
       witness,
+      completion: { forHours: 24, keepHours: 72, ...raw?.completion },
       ...(citizens === undefined ? {} : { citizens }),
     },
     agencies,

@@ -1,6 +1,6 @@
 /** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
 import type { JsonValue, KeyKind } from '../adapter.ts';
-import type { AgencyKey, Component, Maintenance, Protection, Scope, Source, SourceDataset, Text } from '../domain.ts';
+import type { AgencyKey, Component, Deliveries, Maintenance, Protection, Scope, Source, SourceDataset, Text } from '../domain.ts';
 
 export interface RawLegal {
   id: string;
@@ -95,6 +95,7 @@ export interface RawAgency {
   sandbox?: boolean;
   scopes: Scope[];
   keys: 'sandbox' | AgencyKey[];
+  deliveries?: Deliveries;
   grants?: RawGrant[];
 }
 
@@ -138,6 +139,7 @@ export interface RawGateway {
   retention?: Record<string, number>;
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };
+  completion?: { forHours?: number; keepHours?: number };
   citizens?: RawCitizens;
 }
 

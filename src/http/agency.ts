@@ -14,12 +14,13 @@ import {
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
+import { type CompletionTools, completionRoute } from './agency/completions.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { type VerificationRoute, verificationRoute } from './agency/verifications.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools, VerificationRoute {
+export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -61,6 +62,8 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
         }
       },
     });
+
+    completionRoute(server, tools);
 
     server.get('/v1/procedures', {
       ...authentication(),

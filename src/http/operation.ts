@@ -16,6 +16,8 @@ export interface OperationDescription {
   readonly querystring?: object;
   /** Header fields of its own, none of which has to be there. */
   readonly headers?: Readonly<Record<string, object>>;
+  /** What 202 means, and the schema of its body. */
+  readonly accepted?: { readonly description: string; readonly schema: string };
   /** The statuses of the refusals it can give. */
   readonly refusals?: readonly number[];
   /** Refusals in a form of their own: status → what they mean and the schema in `schemas/api/`, or the type of what is not JSON. */
@@ -26,7 +28,20 @@ export interface OperationDescription {
 
 /** A Fastify route schema. */
 export function operation(described: OperationDescription): Record<string, unknown> {
-  const { summary, description, tag, scope, body, reply, params, querystring, headers, refusals = [], ownRefusals = {} } = described;
+  const {
+    summary,
+    description,
+    tag,
+    scope,
+    body,
+    reply,
+    params,
+    querystring,
+    headers,
+    accepted,
+    refusals = [],
+    ownRefusals = {},
+  } = described;
   const codes = (status: number): string =>
     Object.entries(problems)
       .filter(([, problem]) => problem.status === status)
@@ -39,6 +54,10 @@ export function operation(described: OperationDescription): Record<string, unkno
   for (const [status, own] of Object.entries(ownRefusals)) {
     const content = 'schema' in own ? { 'application/json': { schema: { $ref: `${own.schema}#` } } } : text(own.type);
     refused.push([Number(status), { description: own.description, content }]);
+  }
+  if (accepted !== undefined) {
+    const content = { 'application/json': { schema: { $ref: `${accepted.schema}#` } } };
+    refused.push([202, { description: accepted.description, content }]);
   }
   const [content, meaning] =
     typeof reply === 'string'

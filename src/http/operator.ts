@@ -6,18 +6,20 @@ import type { LogSearch } from '../audit/search.ts';
 import type { Witnesses } from '../audit/witnesses.ts';
 import { operation } from './operation.ts';
 
-/** How long the search may take to say how far it is. */
+/** How long the search may take to say how far it is, and the database how much it keeps. */
 const SEARCH_MS = 1000;
 
 export interface OperatorTools {
   readonly book: { readonly log: AuditLog; readonly search: LogSearch; readonly witnesses: Witnesses | undefined };
+  /** Prefills that are to be completed later. */
+  readonly completions: { counts(): Promise<{ readonly pending: number; readonly failing: number }> };
   readonly configDigest: string;
   /** Whether the process was told to stop. */
   readonly stopping: () => boolean;
 }
 
 export const operatorRoutes =
-  ({ book: { log, search, witnesses }, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
+  ({ book: { log, search, witnesses }, completions, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
   async (server) => {
     server.get('/healthz', {
       schema: operation({ summary: 'Whether the process lives', tag: 'Operators', scope: 'none', reply: 'Health' }),
@@ -34,12 +36,15 @@ export const operatorRoutes =
         const writable = await log.probe();
         const ready = writable && !stopping();
         // A search that is behind, or away, keeps no agency from its answer.
-        const progress = await Promise.race([search.progress(), after(SEARCH_MS, undefined, { ref: false })]).catch(() => undefined);
+        const inTime = <T>(asked: Promise<T>): Promise<T | undefined> =>
+          Promise.race([asked, after(SEARCH_MS, undefined, { ref: false })]).catch(() => undefined);
+        const [progress, counts] = await Promise.all([inTime(search.progress()), inTime(completions.counts())]);
         const time = (at: number | undefined): string | undefined => (at === undefined ? undefined : new Date(at).toISOString());
         return reply.code(ready ? 200 : 503).send({
           status: ready ? 'ok' : 'unready',
           log: writable ? 'ok' : 'unwritable',
           ...(progress === undefined ? { search: 'unreadable' } : { search: 'ok', behind: progress.size - progress.followed }),
+          ...(counts === undefined ? {} : { completions: counts }),
           ...(witnesses === undefined
             ? {}
             : {

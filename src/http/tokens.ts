@@ -62,7 +62,7 @@ export const tokenRoutes =
     server.get('/.well-known/jwks.json', {
       schema: {
         ...operation({
-          summary: 'The keys that verify access tokens',
+          summary: 'The keys that verify access tokens and delivered events',
           tag: 'Tokens',
           scope: 'none',
           reply: { type: 'application/json', description: 'A JWK Set (RFC 7517).' },

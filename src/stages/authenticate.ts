@@ -11,6 +11,17 @@ export interface AuthenticateTools {
   readonly clock: Clock;
 }
 
+/**
+ * The caller of a request that its token allowed, when the gateway comes back to it. An agency that is gone, or may ask for no prefill any more, has no
+ * grants: what was allowed then is not allowed now.
+ */
+export function callerAgain(agencies: ReadonlyMap<string, Agency>, id: string, client: string): Caller {
+  const known = agencies.get(id);
+  const nobody = { id, name: { vi: id, en: id }, sandbox: false, scopes: new Set<Scope>(), keys: [], grants: [] };
+  const agency: Agency = known?.scopes.has('prefill') ? known : nobody;
+  return { agency, client, scopes: agency.scopes } as unknown as Caller;
+}
+
 /** The returned function takes an `Authorization` header and the scope needed; it throws a `Problem` where there is no such caller. */
 export function authenticator({
   verify,

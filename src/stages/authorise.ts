@@ -15,6 +15,7 @@ export function authorise(caller: Caller, request: PrefillRequest, catalogue: Ca
   const procedure = versions.find((version) => inForce(version, today));
   if (procedure === undefined) throw new Problem('procedure-not-in-force');
   checkOfficer(request, caller);
+  if (request.completion === 'deliver' && caller.agency.deliveries === undefined) throw new Problem('no-delivery-address');
   checkRoles(request, procedure);
   return { caller, request, procedure, grant, today } as Authorised;
 }

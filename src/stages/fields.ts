@@ -4,6 +4,7 @@ import type { JsonValue } from '../adapter.ts';
 import { type Conflict, type Field, type FieldResult, inForce, type Outcome, type PlannedLookUp, type Resolved } from '../domain.ts';
 import { compareDates } from '../vietnam/dates.ts';
 import { compareNames } from '../vietnam/names.ts';
+import { isAway } from './pending.ts';
 import { valuesAt } from './values.ts';
 
 /** What a source claims the value to be. */
@@ -96,10 +97,6 @@ function decide(
   if (rule === undefined) return { result: { status: 'conflict', reason: 'no-register-prevails' }, conflict };
   return { result: { ...result, status: 'conflict' }, value, conflict };
 }
-
-/** Whether the source, or the one that would have named whom to ask it about, did not answer. */
-const isAway = (outcome: Outcome): boolean =>
-  outcome.kind === 'unavailable' || (outcome.kind === 'no-key' && outcome.reason === 'unavailable');
 
 const RANK = { different: 0, diacritics: 1, 'suspect-default': 2 } as const;
 

@@ -16,6 +16,13 @@ export interface RecordTools {
 
 export const sha256 = (text: string): string => hash('sha256', text, 'base64');
 
+/** The request whose gaps another is to fill. */
+export interface Completes {
+  readonly id: string;
+  /** A delay that the first brought with it stands, though the grant may be gone: what came after would give it away. */
+  readonly withheldUntil?: string;
+}
+
 /** A role as procedures name them, not digits or a name that a caller put there. */
 const ROLE = /^[a-z][A-Za-z]{0,39}$/;
 
@@ -29,14 +36,21 @@ export class ExchangeRecord {
   readonly #request: PrefillRequest;
   readonly #body: object;
   readonly #began: number;
+  readonly #completes: Completes | undefined;
   #requestDigest: string | undefined;
 
-  /** `body` is what the caller sent, where that is not the request itself. */
-  constructor(tools: RecordTools, caller: Caller, request: PrefillRequest, body: object = request) {
+  /** `body` is what the caller sent, where that is not the request itself; `completes` stands where the gateway asks again later, by itself. */
+  constructor(
+    tools: RecordTools,
+    caller: Caller,
+    request: PrefillRequest,
+    { body = request, completes }: { readonly body?: object; readonly completes?: Completes } = {},
+  ) {
     this.#tools = tools;
     this.#caller = caller;
     this.#request = request;
     this.#body = body;
+    this.#completes = completes;
     this.#began = tools.clock();
   }
 
@@ -82,14 +96,14 @@ export class ExchangeRecord {
     return { text, receipt };
   }
 
-  /** The caller went away before the answer: sources may have been asked, nothing left. */
-  async abandon(authorised: Authorised, plan: Plan, resolved: Resolved): Promise<void> {
+  /** Sources may have been asked and nothing left: the caller went away before the answer, or it still lacks what it was made for. */
+  async abandon(authorised: Authorised, plan: Plan, resolved: Resolved, outcome: 'abandoned' | 'incomplete' = 'abandoned'): Promise<void> {
     await this.#append({
       ...this.#start('outcome'),
       ...this.#about(authorised),
       subjects: this.#pseudonyms(plan.procedure, resolved.keys),
       sources: sourcesUsed(plan, resolved),
-      outcome: 'abandoned',
+      outcome,
       requestDigest: this.#digest(),
     });
   }
@@ -108,11 +122,16 @@ export class ExchangeRecord {
       subjects,
       outcome: code,
       requestDigest: this.#digest(),
-      ...withheld(this.#caller.agency.grants.filter((grant) => grant.procedure === procedure)),
+      ...withheld(
+        this.#caller.agency.grants.filter((grant) => grant.procedure === procedure),
+        this.#completes,
+      ),
     });
   }
 
-  #start(kind: AuditEntry['kind']): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'agency' | 'client' | 'config' | 'milliseconds'> {
+  #start(
+    kind: AuditEntry['kind'],
+  ): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'completes' | 'agency' | 'client' | 'config' | 'milliseconds'> {
     const { clock, configDigest } = this.#tools;
     const now = clock();
     return {
@@ -121,6 +140,7 @@ export class ExchangeRecord {
       ...(kind === 'intent' ? {} : { milliseconds: Math.max(0, now - this.#began) }),
       kind,
       id: this.id,
+      ...(this.#completes === undefined ? {} : { completes: this.#completes.id }),
       agency: this.#caller.agency.id,
       client: this.#caller.client,
       config: configDigest,
@@ -130,7 +150,7 @@ export class ExchangeRecord {
   #about({ request, grant }: Authorised): Partial<AuditEntry> {
     const { procedure, dossier, officer } = request;
     const legalBasis = grant.legalBasis.map((provision) => provision.ref);
-    return { procedure, dossier, officer, grant: grant.id, legalBasis, ...withheld([grant]) };
+    return { procedure, dossier, officer, grant: grant.id, legalBasis, ...withheld([grant], this.#completes) };
   }
 
   /** Whoever the caller named, and whoever was found on the way. */
@@ -173,10 +193,10 @@ function told({ fields, conflicts, components }: Prefill): Pick<AuditEntry, 'fie
   };
 }
 
-/** The longest delay of the citizen's own view that one of the grants brings with it. */
-function withheld(grants: readonly Grant[]): Pick<AuditEntry, 'withheldUntil'> {
-  const last = grants
-    .flatMap(({ disclosure }) => disclosure?.withheldUntil ?? [])
+/** The longest delay of the citizen's own view that one of the grants brings with it, or that was there when it was first asked. */
+function withheld(grants: readonly Grant[], before: Pick<AuditEntry, 'withheldUntil'> = {}): Pick<AuditEntry, 'withheldUntil'> {
+  const last = [before, ...grants.flatMap(({ disclosure }) => disclosure ?? [])]
+    .flatMap(({ withheldUntil }) => withheldUntil ?? [])
     .sort()
     .at(-1);
   return last === undefined ? {} : { withheldUntil: last };

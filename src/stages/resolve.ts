@@ -5,6 +5,7 @@ import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, S
 import { NotAsked } from './around/question.ts';
 import type { Ask } from './ask.ts';
 import { orAborted } from './deadline.ts';
+import { isAway } from './pending.ts';
 import { valuesAt } from './values.ts';
 
 export interface ResolveTools {
@@ -12,6 +13,10 @@ export interface ResolveTools {
   readonly sources: ReadonlyMap<string, Source>;
   readonly asks: ReadonlyMap<string, Ask>;
   readonly clock: Clock;
+  /** Whose turns at the registries these are, where they are not its own: added to the agency's identifier, and begins with `#`. */
+  readonly party?: string;
+  /** Sources without which nobody else is asked: where one of them is still away, the person is not read elsewhere for nothing. */
+  readonly first?: ReadonlySet<string>;
 }
 
 /**
@@ -21,6 +26,7 @@ export interface ResolveTools {
  */
 export async function resolve(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal): Promise<Resolved> {
   const resolution = new Resolution(authorised, plan, open, tools, signal);
+  if (tools.first !== undefined && (await resolution.lacks(tools.first))) return resolution.resolved();
   await Promise.all(plan.lookUps.map((index) => resolution.outcome(index)));
   return resolution.resolved();
 }
@@ -53,6 +59,12 @@ class Resolution {
 
   resolved(): Resolved {
     return { outcomes: this.#settled, keys: this.#known } as unknown as Resolved;
+  }
+
+  /** Whether one of these sources is still away, with all that they need asked and nothing else. */
+  async lacks(sources: ReadonlySet<string>): Promise<boolean> {
+    const first = this.#plan.lookUps.filter((index) => sources.has(this.#plan.procedure.lookUps[index]?.source ?? ''));
+    return (await Promise.all(first.map((index) => this.outcome(index)))).some(isAway);
   }
 
   outcome(index: number): Promise<Outcome> {
@@ -155,7 +167,7 @@ class Resolution {
       return opened;
     };
     const timed = (outcome: Outcome): Outcome => ({ ...outcome, milliseconds: clock() - from });
-    const answering = ask(name, open, this.#authorised.caller.agency.id).then(
+    const answering = ask(name, open, `${this.#authorised.caller.agency.id}${this.#tools.party ?? ''}`).then(
       (observed) => timed(toOutcome(observed, 'live')),
       (error: unknown) => (error instanceof NotAsked ? toUnavailable(error) : timed(toUnavailable(error))),
     );

@@ -8,6 +8,8 @@ export interface ChildGateway {
   /** Resolves with how it ended: an exit code or a signal. */
   readonly ended: Promise<number | string>;
   readonly errors: () => string;
+  /** What it wrote until it listened. */
+  readonly welcome: string;
 }
 
 /** The grants of the sandbox end one day; the process is told that it is not that day yet. */
@@ -37,15 +39,15 @@ export async function startChild(
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
   const ended = new Promise<number | string>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown')));
-  await new Promise<void>((resolve, reject) => {
+  const welcome = await new Promise<string>((resolve, reject) => {
     let said = '';
     child.stdout.on('data', (chunk) => {
       said += chunk;
-      if (said.includes('Oncegate listens')) resolve();
+      if (/Oncegate listens[\s\S]*\n\n$/.test(said)) resolve(said);
     });
     void ended.then((how) => reject(new Error(`the gateway ended before it listened: ${how}\n${errors}`)));
   });
-  return { address: `http://127.0.0.1:${port}`, process: child, ended, errors: () => errors };
+  return { address: `http://127.0.0.1:${port}`, process: child, ended, errors: () => errors, welcome };
 }
 
 export async function childToken(address: string, dataDirectory: string, agency: string, issuer = address): Promise<string> {

@@ -46,12 +46,13 @@ export interface TestGatewayOptions {
   readonly sandbox?: Sandbox;
   readonly issuer?: string;
   readonly now?: number;
+  readonly databaseUrl?: string;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { configDirectory = 'config', issuer = ISSUER, now = NOON, breakLog = (store) => store } = options;
+  const { configDirectory = 'config', issuer = ISSUER, now = NOON, databaseUrl, breakLog = (store) => store } = options;
   const sandbox = options.sandbox ?? (await startSandbox());
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const time = { now };
@@ -65,7 +66,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       dataDirectory,
       stateDirectory: dataDirectory,
       issuer,
-      databaseUrl: undefined,
+      databaseUrl,
       redisUrl: undefined,
       logLevel: 'trace',
       secret: () => undefined,

@@ -31,6 +31,7 @@ export function explanation(found: readonly Found[], catalogue: Catalogue): obje
   const outcome = closing === undefined ? (intents.length > 0 ? 'unfinished' : undefined) : closing.outcome;
   return {
     id: head.id,
+    completes: head.completes,
     entries: entries.map(({ index, entry: { kind, time } }) => ({ index, kind, time })),
     configuration: { digest: head.config, current: known.catalogue !== undefined },
     who: { agency: head.agency, name: known.agency?.name, client: head.client, officer: head.officer },

@@ -18,6 +18,11 @@ const STATUS: Readonly<Record<string, Text>> = {
     en: 'The agency did not wait for the answer; nothing was given.',
     fr: 'L’organisme n’a pas attendu la réponse ; rien n’a été communiqué.',
   },
+  incomplete: {
+    vi: 'Hệ thống tra cứu lại cho yêu cầu trước đó nhưng chưa đủ dữ liệu; không có thông tin nào được cung cấp.',
+    en: 'Registries were asked again for an earlier request, and not all answered; nothing was given.',
+    fr: 'Des registres ont été réinterrogés pour une demande antérieure et n’ont pas tous répondu ; rien n’a été communiqué.',
+  },
   unfinished: {
     vi: 'Chưa có kết quả nào được ghi lại; không có thông tin nào được cung cấp.',
     en: 'No outcome is on record; nothing was given.',

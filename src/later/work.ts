@@ -1,0 +1,101 @@
+/** One step for one task: what was away is asked for again, or what came is delivered. What comes of it is the task as it is now. */
+import { SourceError } from '../adapter.ts';
+import type { Caller, PrefillRequest } from '../domain.ts';
+import type { Attempt } from '../exchange.ts';
+import { Problem, type ProblemCode, problems } from '../problems.ts';
+import { callerAgain } from '../stages/authenticate.ts';
+import type { Completes } from '../stages/record.ts';
+import { allowAgain, releaseOnRecord } from '../stages/release.ts';
+import type { EventOf } from './event.ts';
+import type { KeeperTools } from './keeper.ts';
+import { later } from './pauses.ts';
+import type { Kept } from './sealed.ts';
+import type { Task } from './store.ts';
+
+export interface WorkTools extends KeeperTools {
+  readonly attempt: (
+    caller: Caller,
+    request: PrefillRequest,
+    completes: Completes,
+    waited: readonly string[],
+    gone: AbortSignal,
+  ) => Promise<Attempt | undefined>;
+  /** Seconds for which it is not worth asking a source. */
+  readonly wait: (source: string, agency: string) => number;
+  readonly event: EventOf;
+  /** Brings an event to an agency. Resolves when it was acknowledged. */
+  readonly post: (agency: string, event: string, signal: AbortSignal) => Promise<void>;
+}
+
+export type Step = (task: Task, stop: AbortSignal) => Promise<Task>;
+
+const HOUR_MS = 3_600_000;
+/** A task that this gateway's key does not open is left to one whose key does. */
+const UNOPENED_SECONDS = 600;
+
+export function step(tools: WorkTools): Step {
+  const { seal, catalogue, clock, random, report } = tools;
+  const keptUntil = (): number => clock() + catalogue.gateway.completion.keepHours * HOUR_MS;
+  /** Only the fact remains. */
+  const over = (task: Task, state: 'delivered' | 'refused' | 'expired', code?: ProblemCode): Task => ({
+    ...task,
+    state,
+    due: undefined,
+    ends: keptUntil(),
+    sealed: seal.seal(task, code === undefined ? {} : { code }),
+  });
+  const again = (task: Task, kept: Kept, seconds: number): Task => ({
+    ...task,
+    due: Math.min(task.ends, later(clock(), kept.tries, seconds, random)),
+    sealed: seal.seal(task, { ...kept, tries: kept.tries + 1 }),
+  });
+  const callerOf = (task: Task, { client }: Kept): Caller => callerAgain(catalogue.agencies, task.agency, client);
+
+  const ask = async (task: Task, kept: Kept, stop: AbortSignal): Promise<Task> => {
+    const closed = Math.max(0, ...kept.waits.map((source) => tools.wait(source, task.agency)));
+    if (closed > 0) return { ...task, due: Math.min(task.ends, later(clock(), 0, closed, random)) };
+    const { withheldUntil } = kept;
+    const completes = { id: task.id, ...(withheldUntil === undefined ? {} : { withheldUntil }) };
+    const attempt = await tools.attempt(callerOf(task, kept), kept.request, completes, kept.waits, stop);
+    if (attempt === undefined) return task;
+    if ('waits' in attempt) return again(task, { ...kept, waits: [...attempt.waits.keys()] }, Math.max(0, ...attempt.waits.values()));
+    const sealed = seal.seal(task, { ...kept, tries: 0, reply: attempt.reply });
+    const done = { ...task, ends: keptUntil(), sealed };
+    return kept.by === 'deliver' ? { ...done, state: 'delivering', due: clock() } : { ...done, state: 'ready', due: undefined };
+  };
+
+  const deliver = async (task: Task, kept: Kept, reply: NonNullable<Kept['reply']>, stop: AbortSignal): Promise<Task> => {
+    allowAgain(callerOf(task, kept), kept.request, reply.prefill, catalogue, clock);
+    await releaseOnRecord(tools, reply.receipt, kept.client, 'sent');
+    await tools.post(task.agency, await tools.event(task, reply), stop);
+    return over(task, 'delivered');
+  };
+
+  return async (task, stop) => {
+    if (clock() >= task.ends) {
+      if (task.state !== 'pending') report('a completed prefill was not taken by its receiver in its time', undefined, task);
+      return over(task, 'expired');
+    }
+    let kept: Kept;
+    try {
+      kept = seal.open<Kept>(task);
+    } catch (error) {
+      report('what is kept to be completed was not sealed with this key: gateways of one database need the same keys.json', error, task);
+      return { ...task, due: Math.min(task.ends, later(clock(), 0, UNOPENED_SECONDS, random)) };
+    }
+    try {
+      return kept.reply === undefined ? await ask(task, kept, stop) : await deliver(task, kept, kept.reply, stop);
+    } catch (error) {
+      // What this process was told to leave, the next one does.
+      if (stop.aborted) return task;
+      if (error instanceof Problem && problems[error.code].status < 500) return over(task, 'refused', error.code);
+      const sending = kept.reply !== undefined;
+      report(sending ? 'a completed prefill could not be delivered' : 'a prefill could not be completed', error, task);
+      const seconds = error instanceof SourceError || error instanceof Problem ? secondsOf(error) : 0;
+      return again(sending ? { ...task, state: 'failing' } : task, kept, seconds);
+    }
+  };
+}
+
+const secondsOf = (error: SourceError | Problem): number =>
+  (error instanceof Problem ? error.options.retryAfterSeconds : error.retryAfterSeconds) ?? 0;

@@ -1,0 +1,55 @@
+/** A prefill that was completed later leaves: allowed again at that moment, and on record before it does. */
+import type { AuditEntry } from '../audit/entry.ts';
+import { LogUnavailable } from '../audit/log.ts';
+import type { Catalogue } from '../catalogue/load.ts';
+import type { Caller, Clock, Prefill, PrefillRequest, Receipt } from '../domain.ts';
+import { Problem } from '../problems.ts';
+import { authorise } from './authorise.ts';
+import { plan } from './plan.ts';
+import type { RecordTools } from './record.ts';
+
+/** Throws a `Problem` where the caller may not have every value of the reply any more: grants change while it waits. */
+export function allowAgain(caller: Caller, request: PrefillRequest, prefill: string, catalogue: Catalogue, clock: Clock): void {
+  const { disclosed, procedure } = plan(authorise(caller, request, catalogue, clock));
+  const allowed = new Set([...disclosed].map((index) => procedure.fields[index]?.at));
+  const { fields } = JSON.parse(prefill) as Prefill;
+  const less = Object.entries(fields).some(([at, { source }]) => source !== undefined && !allowed.has(at));
+  if (less) throw new Problem('grant-not-in-force');
+}
+
+/** What the outcome of the reply said of whose it is, and what the entries of its release repeat. */
+const REPEATED: ReadonlySet<string> = new Set<keyof AuditEntry>([
+  'v',
+  'id',
+  'completes',
+  'agency',
+  'officer',
+  'procedure',
+  'dossier',
+  'grant',
+  'legalBasis',
+  'subjects',
+  'fields',
+  'withheldUntil',
+  'replyDigest',
+]);
+
+/**
+ * Resolves when it is on record that the reply is handed out, or that it is refused though it is there. Rejects with `log-unavailable`, and then it may
+ * not be.
+ */
+export async function releaseOnRecord(
+  { log, configDigest, clock }: Pick<RecordTools, 'log' | 'configDigest' | 'clock'>,
+  { entry }: Receipt,
+  client: string,
+  outcome: 'sent' | 'fetched' | 'completion-refused',
+): Promise<void> {
+  const repeated = Object.fromEntries(Object.entries(entry).filter(([member]) => REPEATED.has(member))) as unknown as AuditEntry;
+  const own = { time: new Date(clock()).toISOString(), kind: 'delivery', client, outcome, config: configDigest } as const;
+  try {
+    await log.append({ ...repeated, ...own }, { receipt: true });
+  } catch (error) {
+    if (error instanceof LogUnavailable) throw new Problem('log-unavailable', { retryAfterSeconds: 2, cause: error });
+    throw error;
+  }
+}
