@@ -34,7 +34,7 @@ import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
 import { type Around, around } from './stages/around/around.ts';
 import type { Changed } from './stages/around/circuit.ts';
-import { askSource } from './stages/ask.ts';
+import { askedByBatches, askSource } from './stages/ask.ts';
 import { authenticator } from './stages/authenticate.ts';
 import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
 import type { ResolveTools } from './stages/resolve.ts';
@@ -106,6 +106,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const people = pseudonyms(keys.pseudonym, clock);
   const asking = await openSources(options, catalogue, keys, opened);
   const tools = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
+  const batchTools = { ...tools, asks: askedByBatches(asking.asks) };
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, clock });
@@ -124,6 +125,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         around: asking.around,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
         exchange: (caller, request, gone) => exchange(caller, request, tools, gone),
+        exchangeInBatch: (caller, request, gone) => exchange(caller, request, batchTools, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),

@@ -18,14 +18,16 @@ export const problems = {
   'unknown-log': { status: 404, title: 'The log is not witnessed here' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'reply-not-read': { status: 408, title: 'The answers were not read while the request was sent' },
   'entry-pruned': { status: 410, title: 'The entry’s body was forgotten at the end of its time' },
   'body-too-large': { status: 413, title: 'The body is too large' },
-  'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
+  'unsupported-media-type': { status: 415, title: 'The body is not of the media type that is taken here' },
   'checkpoint-inconsistent': { status: 422, title: 'The checkpoint does not continue the one before' },
   'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
   internal: { status: 500, title: 'The gateway failed' },
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
   'issuer-unavailable': { status: 503, title: 'The issuer of citizens’ tokens does not answer, so none can be checked' },
+  stopping: { status: 503, title: 'The gateway is stopping' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -23,6 +23,8 @@ export interface GatewaySettings {
   readonly deadlineMs: number;
   readonly tokenLifetimeSeconds: number;
   readonly cacheBytes: number;
+  /** Lines of one batch that are worked on at once, and batches at once in this process. */
+  readonly batch: { readonly atOnce: number; readonly batches: number };
   /** Kind of entry → days its body is kept; what is not named is kept for ever. */
   readonly retention: Readonly<Record<string, number>>;
   /** Who cosigns the heads of this log; undefined where nobody does. */
@@ -89,6 +91,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       deadlineMs: raw?.deadlineMs ?? 3000,
       tokenLifetimeSeconds: raw?.tokenLifetimeSeconds ?? 600,
       cacheBytes: raw?.cacheBytes ?? 67_108_864,
+      batch: { atOnce: 4, batches: 4, ...raw?.batch },
       retention: raw?.retention ?? {},
       witnesses,
       witness,

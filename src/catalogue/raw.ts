@@ -126,6 +126,7 @@ export interface RawGateway {
   deadlineMs?: number;
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
+  batch?: { atOnce?: number; batches?: number };
   retention?: Record<string, number>;
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };
