@@ -266,19 +266,19 @@ t.test('a caller who does not read is not read from either, and misses nothing w
     `POST /v1/prefills/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await on.token()}\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n`,
   );
   const [server] = await accepted;
-  const piece = `{}${' '.repeat(297)}\n`.repeat(200);
+  const piece = `{}${' '.repeat(997)}\n`.repeat(60);
   let sent = 0;
   let [taken, still] = [-1, 0];
   // Until it takes no more for a while.
   for (; still < 15 || server.writableLength === 0; await after(10)) {
     while (!client.writableNeedDrain) {
       client.write(`${piece.length.toString(16)}\r\n${piece}\r\n`);
-      sent += 200;
+      sent += 60;
     }
     still = server.bytesRead === taken ? still + 1 : 0;
     taken = server.bytesRead;
   }
-  t.ok(client.writableLength > 0 && taken < sent * 300, `${taken} of ${sent * 300} bytes were taken`);
+  t.ok(client.writableLength > 0 && taken < sent * 1000, `${taken} of ${sent * 1000} bytes were taken`);
   t.ok(server.writableLength < 512 * 1024, `and ${server.writableLength} bytes wait at the connection`);
   client.write('0\r\n\r\n');
   let [text, lines] = ['', 0];
@@ -306,7 +306,7 @@ function work(changes: Partial<Work> = {}): Work {
 }
 
 t.test('memory is constant however many lines there are and however slowly they are read', async (t) => {
-  const LINES_SENT = 20_000;
+  const LINES_SENT = 8000;
   const text = `"prefill":"${'x'.repeat(8000)}"`;
   let [sent, atWork, most, waiting, unread] = [0, 0, 0, 0, 0];
   const body = Readable.from(
