@@ -500,7 +500,11 @@ t.test('a gateway that stops finishes the lines at work and says which those wer
 t.test('the lines that the document shows are those that are sent', async (t) => {
   const { examples } = JSON.parse(readFileSync('schemas/api/prefill-batch-line.json', 'utf8')) as { examples: Reply[] };
   for (const example of examples) check('PrefillBatchLine', example);
-  const { lines } = await post(`${line()}\n\n`);
+  const document = (await (await fetch(`${on.address}/openapi.json`)).json()) as {
+    paths: Record<string, { post: { requestBody: { content: Record<string, { example: string }> } } }>;
+  };
+  const { example } = document.paths['/v1/prefills/batch']?.post.requestBody.content['application/x-ndjson'] ?? {};
+  const { lines } = await post(`${example}\n`);
   t.strictSame(
     lines.filter(({ receipt }) => receipt === undefined),
     examples.slice(0, 2),

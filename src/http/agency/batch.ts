@@ -62,11 +62,10 @@ export async function batchRoute(server: FastifyInstance, tools: BatchTools): Pr
 }
 
 const EXAMPLE = `${JSON.stringify({
-  procedure: '1.004222',
-  dossier: 'X01.1-261122-0001',
+  procedure: '1.004873',
+  dossier: 'X01.1-261122-0002',
   officer: 'X01.1-0042',
-  subject: '003099000017',
-  related: { householder: '003060000021' },
+  subject: '003088000131',
 })}\n`;
 
 /** What a line asks, by the same parser and schema as a single request. Throws a `Problem`. */
