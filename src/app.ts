@@ -141,6 +141,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
+        exchangeInBatch: (caller, request, gone) => exchange(caller, request, { ...tools, errand: 'batch' }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),

@@ -89,7 +89,7 @@ export function complete(
 ): Promise<Attempt | undefined> {
   const record = new ExchangeRecord(tools, caller, request, { completes });
   return refusedOnRecord(record, async () => {
-    const asking = { ...tools, party: '#completion', first: new Set(waited) };
+    const asking = { ...tools, errand: 'completion' as const, first: new Set(waited) };
     const { authorised, planned, resolved } = await answered(record, caller, request, asking, gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);

@@ -20,12 +20,13 @@ export const problems = {
   'unknown-completion': { status: 404, title: 'Nothing is kept for this agency under this identifier' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'reply-not-read': { status: 408, title: 'The answers were not read while the request was sent' },
   'entry-pruned': { status: 410, title: 'The entry’s body was forgotten at the end of its time' },
   'completion-delivered': { status: 410, title: 'The completed prefill was delivered, and is not kept any more' },
   'completion-expired': { status: 410, title: 'The prefill could not be completed in its time' },
   'completion-refused': { status: 410, title: 'The prefill may not be completed any more' },
   'body-too-large': { status: 413, title: 'The body is too large' },
-  'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
+  'unsupported-media-type': { status: 415, title: 'The body is not of the media type that is taken here' },
   'checkpoint-inconsistent': { status: 422, title: 'The checkpoint does not continue the one before' },
   'too-many-mismatches': { status: 429, title: 'Too many claims about this person were wrong' },
   'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
@@ -33,6 +34,7 @@ export const problems = {
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
   'completion-unavailable': { status: 503, title: 'What is kept for later cannot be read just now' },
   'issuer-unavailable': { status: 503, title: 'The issuer of citizens’ tokens does not answer, so none can be checked' },
+  stopping: { status: 503, title: 'The gateway is stopping' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -586,6 +586,15 @@ t.test('a summary counts by day, and by what each day is divided by', async (t) 
   const residence = body.tallies.find(({ procedure }) => procedure === '1.004222');
   t.match(residence, { day: '2026-11-22', agency: 'X01.1', outcomes: { answered: 1 }, papers: { replaced: 2 } });
   t.equal(residence?.fields, requests[1]?.fields?.length);
+  t.strictSame(
+    Object.values(residence?.unfilled ?? {}).reduce((sum, count) => sum + count, 0),
+    Object.keys(requests[1]?.unfilled ?? {}).length,
+  );
+  const marriage = body.tallies.find(({ procedure }) => procedure === '1.000894');
+  t.match(
+    { conflicts: marriage?.conflicts, residence: residence?.conflicts },
+    { conflicts: requests[3]?.conflicts?.length ?? 0, residence: 0 },
+  );
   t.equal((await ask('')).body.tallies.length, 1, 'a day in one row');
 
   await during({ ...plain, summary: () => Promise.reject(new RangeError('too many')) }, 30_000, async () => {

@@ -931,8 +931,15 @@ await t.test('after five wrong claims nothing more is compared about the person'
   await refused(t, ['', guess, 'too-many-mismatches', { ...onRecord('too-many-mismatches'), headers: { 'retry-after': '86400' } }]);
 });
 
-/** What became of a completion, in test/completion.test.ts. */
-const ELSEWHERE = ['completion-delivered', 'completion-expired', 'completion-refused', 'completion-unavailable'];
+/** What became of a completion, and what is said in the last line of a batch alone: test/completion.test.ts and test/batch.test.ts produce them. */
+const ELSEWHERE: readonly ProblemCode[] = [
+  'completion-delivered',
+  'completion-expired',
+  'completion-refused',
+  'completion-unavailable',
+  'reply-not-read',
+  'stopping',
+];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));
 
 /** The rows of the tables below a heading of docs/problems.md, without their code marks. */

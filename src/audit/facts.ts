@@ -119,7 +119,8 @@ function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
   };
 }
 
-function countOf({ kind, agency, procedure, outcome, sources = [], fields = [], papers = {} }: AuditEntry, day: number): Count | undefined {
+function countOf(entry: AuditEntry, day: number): Count | undefined {
+  const { kind, agency, procedure, outcome, sources = [], fields = [], unfilled = {}, conflicts = [], papers = {} } = entry;
   if (kind !== 'outcome' && kind !== 'refusal') return undefined;
   const uses = kind === 'outcome' ? sources.filter(({ result }) => result !== 'to-ask') : [];
   const left = kind === 'outcome' && outcome === 'answered' ? fields.length : 0;
@@ -131,6 +132,8 @@ function countOf({ kind, agency, procedure, outcome, sources = [], fields = [], 
       ...(outcome === undefined ? [] : [[wordOf('tally', `outcomes\n${outcome}`), 1] as const]),
       ...uses.map(({ source, result }) => [wordOf('tally', `sources\n${source}\n${result}`), 1] as const),
       ...(left === 0 ? [] : [[wordOf('tally', 'fields'), left] as const]),
+      ...Object.values(unfilled).map((status) => [wordOf('tally', `unfilled\n${status}`), 1] as const),
+      ...(conflicts.length === 0 ? [] : [[wordOf('tally', 'conflicts'), conflicts.length] as const]),
       ...Object.values(papers).map((verdict) => [wordOf('tally', `papers\n${verdict}`), 1] as const),
     ],
   };

@@ -49,6 +49,10 @@ export interface DayTally {
   readonly sources: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Values that left. */
   readonly fields: number;
+  /** Status → fields whose values were sought and did not leave. */
+  readonly unfilled: Readonly<Record<string, number>>;
+  /** Fields about which registries disagreed. */
+  readonly conflicts: number;
   /** Verdict → papers; `replaced` are those that nobody had to ask for. */
   readonly papers: Readonly<Record<string, number>>;
 }

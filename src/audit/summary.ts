@@ -33,19 +33,21 @@ function placed(row: Row, words: Words): Pick<DayTally, 'day' | 'agency' | 'proc
 
 /** By way of maps, since names come from entries, and `__proto__` is a name too. */
 function told(counts: Counts, measures: ReadonlyMap<number, readonly string[]>): Omit<DayTally, 'day'> {
-  const groups = { outcomes: new Map<string, number>(), papers: new Map<string, number>() };
+  const groups = { outcomes: new Map<string, number>(), unfilled: new Map<string, number>(), papers: new Map<string, number>() };
   const sources = new Map<string, Map<string, number>>();
-  let fields = 0;
+  const sums = { fields: 0, conflicts: 0 };
   for (const [number, times] of counts) {
     const [group, name = '', result = ''] = measures.get(number) ?? [];
-    if (group === 'fields') fields = times;
+    if (group === 'fields' || group === 'conflicts') sums[group] = times;
     else if (group === 'sources') sources.set(name, (sources.get(name) ?? new Map<string, number>()).set(result, times));
-    else if (group === 'outcomes' || group === 'papers') groups[group].set(name, times);
+    else if (group === 'outcomes' || group === 'unfilled' || group === 'papers') groups[group].set(name, times);
   }
   return {
     outcomes: Object.fromEntries(groups.outcomes),
     sources: Object.fromEntries([...sources].map(([source, results]) => [source, Object.fromEntries(results)])),
-    fields,
+    fields: sums.fields,
+    unfilled: Object.fromEntries(groups.unfilled),
+    conflicts: sums.conflicts,
     papers: Object.fromEntries(groups.papers),
   };
 }

@@ -25,6 +25,8 @@ export interface GatewaySettings {
   readonly cacheBytes: number;
   /** Wrong claims about one person that an agency has in a day. */
   readonly mismatchesADay: number;
+  /** Lines of one batch that are worked on at once, and batches at once in this process. */
+  readonly batch: { readonly atOnce: number; readonly batches: number };
   /** Kind of entry → days its body is kept; what is not named is kept for ever. */
   readonly retention: Readonly<Record<string, number>>;
   /** Who cosigns the heads of this log; undefined where nobody does. */
@@ -94,6 +96,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       tokenLifetimeSeconds: raw?.tokenLifetimeSeconds ?? 600,
       cacheBytes: raw?.cacheBytes ?? 67_108_864,
       mismatchesADay: raw?.verifications?.mismatchesADay ?? 5,
+      batch: { atOnce: 4, batches: 4, ...raw?.batch },
       retention: raw?.retention ?? {},
       witnesses,
       witness,

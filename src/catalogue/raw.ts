@@ -136,6 +136,7 @@ export interface RawGateway {
   tokenLifetimeSeconds?: number;
   cacheBytes?: number;
   verifications?: { mismatchesADay?: number };
+  batch?: { atOnce?: number; batches?: number };
   retention?: Record<string, number>;
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };

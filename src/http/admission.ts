@@ -73,6 +73,11 @@ export class Admission {
     if (retryAfterSeconds !== undefined) throw new Problem('overloaded', { retryAfterSeconds });
   }
 
+  /** Whether one who can wait is to wait: the loop is saturated, and there are enough to keep it so; or a single request would be refused. */
+  crowded(): boolean {
+    return this.wait() !== undefined || (this.#saturated && this.#atWork >= ALWAYS);
+  }
+
   /** To be called where there is nothing to wait for, and followed by `leave`. */
   enter(): void {
     this.#atWork++;

@@ -14,22 +14,20 @@ import {
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
+import { type BatchTools, batchRoute } from './agency/batch.ts';
 import { type CompletionTools, completionRoute } from './agency/completions.ts';
+import { type Exchange, spliced } from './agency/prefilled.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { type VerificationRoute, verificationRoute } from './agency/verifications.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools {
+export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, BatchTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
   readonly authentication: (scope?: Scope) => RouteAuthentication;
-  readonly exchange: (
-    caller: Caller,
-    request: PrefillRequest,
-    gone: AbortSignal,
-  ) => Promise<{ prefill: string; receipt: object } | undefined>;
+  readonly exchange: Exchange;
 }
 
 export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
@@ -55,8 +53,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
         try {
           const done = await exchange(callerOf(request), request.body as PrefillRequest, goneSignal(reply));
           if (done === undefined) return reply.hijack();
-          // The prefill is sent as the bytes that were hashed: canonical JSON, spliced in and not made again.
-          return reply.type('application/json').send(`{"prefill":${done.prefill},"receipt":${JSON.stringify(done.receipt)}}`);
+          return reply.type('application/json').send(`{${spliced(done)}}`);
         } finally {
           admission.leave();
         }
@@ -104,6 +101,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
 
     verificationRoute(server, tools);
     sourceRoute(server, tools);
+    await server.register((own) => batchRoute(own, tools));
   };
 };
 

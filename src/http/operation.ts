@@ -10,7 +10,7 @@ export interface OperationDescription {
   /** The scope of an agency's token, `any` for any of them, `citizen` for a citizen's token, `none` for no token. */
   readonly scope: Scope | 'any' | 'citizen' | 'none';
   /** Names of schemas in `schemas/api/`, or what is not JSON. */
-  readonly body?: string | { readonly type: string; readonly description: string };
+  readonly body?: string | { readonly type: string; readonly description: string; readonly example?: string };
   readonly reply: string | { readonly type: string | readonly string[]; readonly description: string };
   readonly params?: Readonly<Record<string, object>>;
   readonly querystring?: object;
@@ -68,9 +68,7 @@ export function operation(described: OperationDescription): Record<string, unkno
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     security: securityOf(scope),
-    ...(body === undefined
-      ? {}
-      : { body: typeof body === 'string' ? { $ref: `${body}#` } : { content: text(body.type, body.description) } }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? { $ref: `${body}#` } : { content: text(body.type, body) } }),
     ...(params === undefined
       ? {}
       : { params: { type: 'object', additionalProperties: false, properties: params, required: Object.keys(params) } }),
@@ -80,8 +78,17 @@ export function operation(described: OperationDescription): Record<string, unkno
   };
 }
 
-const text = (type: string, description?: string): Record<string, { schema: object }> => ({
-  [type]: { schema: { type: 'string', ...(description === undefined ? {} : { description }) } },
+const text = (
+  type: string,
+  { description, example }: { readonly description?: string; readonly example?: string } = {},
+): Record<string, { schema: object }> => ({
+  [type]: {
+    schema: {
+      type: 'string',
+      ...(description === undefined ? {} : { description }),
+      ...(example === undefined ? {} : { examples: [example] }),
+    },
+  },
 });
 
 function securityOf(scope: OperationDescription['scope']): object[] {

@@ -52,12 +52,15 @@ export function toProblem(error: unknown): Problem {
   return known === undefined ? new Problem('internal', { cause: error }) : new Problem(known, { cause: error });
 }
 
+/** Where it is the gateway that failed, its operator hears of it. */
+export function logFailure({ code, options }: Problem, request: FastifyRequest): void {
+  if (problems[code].status >= 500) request.log.error({ code, cause: whereItArose(options.cause) }, 'request failed');
+}
+
 export async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const problem = toProblem(error);
   const document = problemDocument(problem);
-  if (document.status >= 500) {
-    request.log.error({ code: problem.code, cause: whereItArose(problem.options.cause) }, 'request failed');
-  }
+  logFailure(problem, request);
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (problem.code === 'insufficient-scope') reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   if (problem.options.retryAfterSeconds !== undefined) reply.header('retry-after', problem.options.retryAfterSeconds);

@@ -12,6 +12,7 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { Problem } from '../problems.ts';
+import { isWatched } from './arrival.ts';
 import { problemDocument, sendProblem } from './problem.ts';
 import { NotStrictJson, parseStrictJson } from './strict-json.ts';
 
@@ -187,6 +188,7 @@ function endConnections(server: FastifyInstance): void {
 
 /** What Node could not even parse as HTTP: no route, no reply object, only a socket. */
 function refuseUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isWatched(socket)) return;
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;

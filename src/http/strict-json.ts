@@ -10,13 +10,13 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new NotStrictJson('the body is not UTF-8');
+    throw new NotStrictJson('it is not UTF-8');
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new NotStrictJson('the body is not JSON');
+    throw new NotStrictJson('it is not JSON');
   }
   checkMembers(text);
   return value;
@@ -28,7 +28,7 @@ function checkMembers(text: string): void {
   for (let i = 0; i < text.length; i++) {
     const char = text[i];
     if (char === '{' || char === '[') {
-      if (open.length >= MAX_DEPTH) throw new NotStrictJson(`the body is nested more than ${MAX_DEPTH} deep`);
+      if (open.length >= MAX_DEPTH) throw new NotStrictJson(`it is nested more than ${MAX_DEPTH} deep`);
       open.push(char === '{' ? new Set() : undefined);
     } else if (char === '}' || char === ']') {
       open.pop();

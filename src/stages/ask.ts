@@ -4,14 +4,15 @@ import { type Adapter, type JsonValue, SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Clock, Opened, Source } from '../domain.ts';
 import type { Around } from './around/around.ts';
+import { agencyOf } from './around/party.ts';
 import { type AskOnce, type LookUpOnce, NotAsked, type Question } from './around/question.ts';
 import { orAborted, underDeadline } from './deadline.ts';
 
 /**
- * Asks for a record on behalf of an agency. `open` puts the intent on record and is awaited before the source is asked; it is not called
+ * Asks for a record on behalf of a party. `open` puts the intent on record and is awaited before the source is asked; it is not called
  * where somebody is asking the same already, or the source is not asked. Rejects with `SourceError` or `NotAsked`, or as `open` does.
  */
-export type Ask = (name: RecordName, open: () => Promise<Opened>, agency: string) => Promise<Observed>;
+export type Ask = (name: RecordName, open: () => Promise<Opened>, party: string) => Promise<Observed>;
 
 export interface AskTools {
   /** By dataset. */
@@ -27,8 +28,9 @@ export interface AskTools {
 export function askSource(source: Source, adapter: Adapter, { validators, cache, clock, around, report }: AskTools): Ask {
   const once = withNamedFailures(withChecks((lookUp, signal) => adapter.lookUp(lookUp, signal), validators));
   const inTime = withDeadline(around.wrap(once), source.timeoutMs, clock);
-  const kept: Ask = async (name, open, agency) => {
-    const observed = { answer: await inTime({ dataset: name.dataset, key: name.key, agency, open }), observedAt: clock() };
+  const kept: Ask = async (name, open, party) => {
+    const question = { dataset: name.dataset, key: name.key, agency: agencyOf(party), party, open };
+    const observed = { answer: await inTime(question), observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
       cache.set(name, observed, observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds));
@@ -62,9 +64,9 @@ function withNamedFailures(ask: AskOnce): AskOnce {
 
 /** Tells the operator of a failure; the caller hears of it in the reply. */
 function withReport(ask: Ask, report: AskTools['report']): Ask {
-  return async (name, open, agency) => {
+  return async (name, open, party) => {
     try {
-      return await ask(name, open, agency);
+      return await ask(name, open, party);
     } catch (error) {
       if (error instanceof SourceError) report(name.source, name.dataset, error);
       throw error;
@@ -74,22 +76,22 @@ function withReport(ask: Ask, report: AskTools['report']): Ask {
 
 /**
  * Callers that ask the same at the same time share one answer: a registry is asked once. A failure is shared and then forgotten; that an
- * agency has no budget or place left is its own affair, and no other's who happened to ask the same.
+ * party has no budget or place left is its own affair, and no other's who happened to ask the same.
  */
 function withOneFlight(ask: Ask): Ask {
-  const flights = new Map<string, { readonly agency: string; readonly observed: Promise<Observed> }>();
-  const fly: Ask = (name, open, agency) => {
+  const flights = new Map<string, { readonly party: string; readonly observed: Promise<Observed> }>();
+  const fly: Ask = (name, open, party) => {
     const place = `${name.dataset} ${name.key}`;
     const flying = flights.get(place);
-    if (flying?.agency === agency) return flying.observed;
+    if (flying?.party === party) return flying.observed;
     if (flying !== undefined) {
       return flying.observed.catch((error: unknown) => {
-        if (error instanceof NotAsked) return fly(name, open, agency);
+        if (error instanceof NotAsked) return fly(name, open, party);
         throw error;
       });
     }
-    const observed = ask(name, open, agency).finally(() => flights.delete(place));
-    flights.set(place, { agency, observed });
+    const observed = ask(name, open, party).finally(() => flights.delete(place));
+    flights.set(place, { party, observed });
     return observed;
   };
   return fly;

@@ -2,6 +2,7 @@
 import { SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source } from '../domain.ts';
+import { type Errand, partyOf } from './around/party.ts';
 import { NotAsked } from './around/question.ts';
 import type { Ask } from './ask.ts';
 import { orAborted } from './deadline.ts';
@@ -13,8 +14,8 @@ export interface ResolveTools {
   readonly sources: ReadonlyMap<string, Source>;
   readonly asks: ReadonlyMap<string, Ask>;
   readonly clock: Clock;
-  /** Whose turns at the registries these are, where they are not its own: added to the agency's identifier, and begins with `#`. */
-  readonly party?: string;
+  /** What is asked in another way than by a caller who waits takes turns of its own. */
+  readonly errand?: Errand;
   /** Sources without which nobody else is asked: where one of them is still away, the person is not read elsewhere for nothing. */
   readonly first?: ReadonlySet<string>;
 }
@@ -167,7 +168,7 @@ class Resolution {
       return opened;
     };
     const timed = (outcome: Outcome): Outcome => ({ ...outcome, milliseconds: clock() - from });
-    const answering = ask(name, open, `${this.#authorised.caller.agency.id}${this.#tools.party ?? ''}`).then(
+    const answering = ask(name, open, partyOf(this.#authorised.caller.agency.id, this.#tools.errand)).then(
       (observed) => timed(toOutcome(observed, 'live')),
       (error: unknown) => (error instanceof NotAsked ? toUnavailable(error) : timed(toUnavailable(error))),
     );

@@ -63,6 +63,8 @@ export function entryAt(random: Random, time: number): AuditEntry {
           })),
         }),
     ...(kind === 'outcome' || kind === 'refusal' ? { outcome: one(random, OUTCOMES) } : {}),
+    ...(random(3) > 0 ? {} : { unfilled: { '/a': one(random, ['unavailable', 'conflict']), '/b': 'not-found' } }),
+    ...(random(5) > 0 ? {} : { conflicts: some(random, FIELDS) }),
     ...(random(2) === 0 ? {} : { papers: { lease: one(random, ['replaced', 'ask']), photo: 'ask' } }),
   };
 }

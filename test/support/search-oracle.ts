@@ -41,13 +41,15 @@ export function plainSummary(bodies: Bodies, { from, to, by }: SummaryQuery): Da
     if (!['outcome', 'refusal'].includes(entry.kind) || day < from || day > to) continue;
     const place = { day, ...Object.fromEntries(by.flatMap((name) => (entry[name] === undefined ? [] : [[name, entry[name]]]))) };
     const name = [day, ...['agency', 'procedure'].map((part) => (part in place ? entry[part as 'agency'] : ''))].join(' ');
-    const row = rows.get(name) ?? { ...place, outcomes: {}, sources: {}, fields: 0, papers: {} };
+    const row = rows.get(name) ?? { ...place, outcomes: {}, sources: {}, fields: 0, unfilled: {}, conflicts: 0, papers: {} };
     const uses = entry.kind === 'outcome' ? (entry.sources ?? []).filter(({ result }) => result !== 'to-ask') : [];
     rows.set(name, {
       ...row,
       outcomes: entry.outcome === undefined ? row.outcomes : more(row.outcomes, entry.outcome),
       sources: looked(row.sources, uses),
       fields: row.fields + (entry.kind === 'outcome' && entry.outcome === 'answered' ? (entry.fields?.length ?? 0) : 0),
+      unfilled: Object.values(entry.unfilled ?? {}).reduce(more, row.unfilled),
+      conflicts: row.conflicts + (entry.conflicts?.length ?? 0),
       papers: Object.values(entry.papers ?? {}).reduce(more, row.papers),
     });
   }

@@ -33,7 +33,15 @@ export function plainSearch(bodies: () => Promise<readonly (string | undefined)[
         const day = dayInVietnam(Date.parse(entry.time));
         if ((entry.kind !== 'outcome' && entry.kind !== 'refusal') || day < from || day > to) continue;
         const place = { day, ...Object.fromEntries(by.map((dimension) => [dimension, entry[dimension] ?? ''])) };
-        const row = rows.get(JSON.stringify(place)) ?? { ...place, outcomes: {}, sources: {}, fields: 0, papers: {} };
+        const row = rows.get(JSON.stringify(place)) ?? {
+          ...place,
+          outcomes: {},
+          sources: {},
+          fields: 0,
+          unfilled: {},
+          conflicts: 0,
+          papers: {},
+        };
         const sources: Record<string, Record<string, number>> = { ...row.sources };
         for (const { source, result } of entry.sources ?? []) sources[source] = more(sources[source] ?? {}, result);
         rows.set(JSON.stringify(place), {
@@ -41,6 +49,8 @@ export function plainSearch(bodies: () => Promise<readonly (string | undefined)[
           outcomes: more(row.outcomes, entry.outcome ?? ''),
           sources,
           fields: row.fields + (entry.fields?.length ?? 0),
+          unfilled: Object.values(entry.unfilled ?? {}).reduce(more, row.unfilled),
+          conflicts: row.conflicts + (entry.conflicts?.length ?? 0),
           papers: Object.values(entry.papers ?? {}).reduce(more, row.papers),
         });
       }

@@ -51,7 +51,7 @@ export function summaryRoute(server: FastifyInstance, { search, authentication, 
     schema: operation({
       summary: 'How much was asked, day by day',
       description:
-        'Counts per day, and per agency or procedure: requests by outcome, look-ups by registry and result, values that left, papers by verdict. That it was read is put on record first.',
+        'Counts per day, and per agency or procedure: requests by outcome, look-ups by registry and result, values that left and those that did not by status, conflicts, papers by verdict. That it was read is put on record first.',
       tag: 'Auditors',
       scope: 'audit',
       querystring: QUERY,

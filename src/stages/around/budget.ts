@@ -55,7 +55,7 @@ export class Budget {
     this.#all = settings.all && new Bucket(settings.all);
   }
 
-  /** Milliseconds until the agency may have the registry asked; 0 for now. Its parties, named after a `#`, have its budget together. */
+  /** Milliseconds until the agency may have the registry asked; 0 for now. */
   wait(agency: string): number {
     const now = this.#clock();
     return Math.max(this.#all?.wait(now) ?? 0, this.#of(agency)?.wait(now) ?? 0);
@@ -83,8 +83,7 @@ export class Budget {
     return this.#settings.agencies.get(agency) ?? this.#settings.eachAgency;
   }
 
-  #of(party: string): Bucket | undefined {
-    const agency = party.split('#', 1)[0] as string;
+  #of(agency: string): Bucket | undefined {
     let bucket = this.#agencies.get(agency);
     const rate = bucket === undefined ? this.#rateOf(agency) : undefined;
     if (rate !== undefined) this.#agencies.set(agency, (bucket = new Bucket(rate)));

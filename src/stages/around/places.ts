@@ -1,4 +1,4 @@
-/** So many look-ups at a registry at once; the rest wait, so many at most, and each agency waits behind its own. */
+/** So many look-ups at a registry at once; the rest wait, so many at most, and each party waits behind its own. */
 
 interface Waiting {
   readonly begin: () => void;
@@ -10,7 +10,7 @@ export class Places {
   readonly #mayWait: () => number;
   #taken = 0;
   #waiting = 0;
-  /** Those who wait by agency, the agency whose turn is next first. */
+  /** Those who wait by party (an agency, or its batches), the one whose turn is next first. */
   readonly #queues = new Map<string, Waiting[]>();
 
   /** `mayWait` is how many may wait, as things stand. */
@@ -31,12 +31,12 @@ export class Places {
    * Undefined where there is a place, or a promise of one: true once it is there, false where the queue is full, or `signal` aborted.
    * Whoever got a place must `leave` it.
    */
-  enter(agency: string, signal: AbortSignal): Promise<boolean> | undefined {
+  enter(party: string, signal: AbortSignal): Promise<boolean> | undefined {
     if (this.#taken < this.#atOnce) {
       this.#taken++;
       return undefined;
     }
-    if (signal.aborted || (this.#waiting >= this.#mayWait() && !this.#makeRoomFor(agency))) return Promise.resolve(false);
+    if (signal.aborted || (this.#waiting >= this.#mayWait() && !this.#makeRoomFor(party))) return Promise.resolve(false);
     return new Promise((resolve) => {
       const settle = (there: boolean) => (): void => {
         signal.removeEventListener('abort', giveUp);
@@ -44,35 +44,35 @@ export class Places {
       };
       const waiting: Waiting = { begin: settle(true), refuse: settle(false) };
       const giveUp = (): void => {
-        this.#remove(agency, waiting);
+        this.#remove(party, waiting);
         waiting.refuse();
       };
       signal.addEventListener('abort', giveUp, { once: true });
-      const queue = this.#queues.get(agency);
-      if (queue === undefined) this.#queues.set(agency, [waiting]);
+      const queue = this.#queues.get(party);
+      if (queue === undefined) this.#queues.set(party, [waiting]);
       else queue.push(waiting);
       this.#waiting++;
     });
   }
 
-  /** The place goes to the agency whose turn it is. */
+  /** The place goes to the party whose turn it is. */
   leave(): void {
     const [next] = this.#queues;
     if (next === undefined) {
       this.#taken--;
       return;
     }
-    const [agency, queue] = next;
+    const [party, queue] = next;
     const first = queue.shift();
-    this.#queues.delete(agency);
-    if (queue.length > 0) this.#queues.set(agency, queue);
+    this.#queues.delete(party);
+    if (queue.length > 0) this.#queues.set(party, queue);
     this.#waiting--;
     first?.begin();
   }
 
-  /** In a full queue an agency that has fewer in it takes the place of the last one of the agency that has the most. */
-  #makeRoomFor(agency: string): boolean {
-    const own = this.#queues.get(agency)?.length ?? 0;
+  /** In a full queue a party that has fewer in it takes the place of the last one of the party that has the most. */
+  #makeRoomFor(party: string): boolean {
+    const own = this.#queues.get(party)?.length ?? 0;
     let [longest, most] = ['', own + 1];
     for (const [other, { length }] of this.#queues) if (length > most) [longest, most] = [other, length];
     const last = this.#queues.get(longest)?.at(-1);
@@ -82,12 +82,12 @@ export class Places {
     return true;
   }
 
-  #remove(agency: string, waiting: Waiting): void {
-    const queue = this.#queues.get(agency);
+  #remove(party: string, waiting: Waiting): void {
+    const queue = this.#queues.get(party);
     const at = queue?.indexOf(waiting) ?? -1;
     if (queue === undefined || at < 0) return;
     queue.splice(at, 1);
-    if (queue.length === 0) this.#queues.delete(agency);
+    if (queue.length === 0) this.#queues.delete(party);
     this.#waiting--;
   }
 }

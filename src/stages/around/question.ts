@@ -6,6 +6,8 @@ import type { NotAskedReason, Opened } from '../../domain.ts';
 export interface Question extends LookUp {
   /** The agency on whose behalf it is asked first: others may share the answer. */
   readonly agency: string;
+  /** Who waits for a turn: the agency, or its batches. */
+  readonly party: string;
   /** Puts the intent on record. Called once it is certain that the registry is asked, and awaited before. */
   readonly open: () => Promise<Opened>;
   /** When its time is over, by the gateway's clock. */

@@ -5,7 +5,7 @@ import { type LookUpOnce, NotAsked } from './question.ts';
 export function withQueue(next: LookUpOnce, known: Known): LookUpOnce {
   const { places, meter, clock } = known;
   return async (question, signal) => {
-    const waited = places.enter(question.agency, signal);
+    const waited = places.enter(question.party, signal);
     if (waited !== undefined && !(await waited)) throw crowded(known);
     try {
       // It waited so long that no answer can come in time any more: it would take the place of one who can be answered.

@@ -1,0 +1,14 @@
+/** A prefill and its receipt, as every route that gives them sends them. */
+import type { Caller, PrefillRequest } from '../../domain.ts';
+
+/** `prefill` is canonical JSON. */
+export interface Prefilled {
+  readonly prefill: string;
+  readonly receipt: object;
+}
+
+/** Resolves with undefined where the caller has gone away. Throws a `Problem`. */
+export type Exchange = (caller: Caller, request: PrefillRequest, gone: AbortSignal) => Promise<Prefilled | undefined>;
+
+/** As members of a JSON object. The prefill is sent as the bytes that were hashed: spliced in and not made again. */
+export const spliced = ({ prefill, receipt }: Prefilled): string => `"prefill":${prefill},"receipt":${JSON.stringify(receipt)}`;
