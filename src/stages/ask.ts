@@ -6,12 +6,14 @@ import type { Clock, Opened, Source } from '../domain.ts';
 import type { Around } from './around/around.ts';
 import { type AskOnce, type LookUpOnce, NotAsked, type Question } from './around/question.ts';
 import { orAborted, underDeadline } from './deadline.ts';
+import { keptSeconds } from './freshness.ts';
 
 /**
  * Asks for a record on behalf of an agency. `open` puts the intent on record and is awaited before the source is asked; it is not called
  * where somebody is asking the same already, or the source is not asked. Rejects with `SourceError` or `NotAsked`, or as `open` does.
+ * `ahead`: nobody waits for the answer, so whatever comes of a question under way is enough, and `open` is called at once or never.
  */
-export type Ask = (name: RecordName, open: () => Promise<Opened>, agency: string) => Promise<Observed>;
+export type Ask = (name: RecordName, open: () => Promise<Opened>, agency: string, ahead?: boolean) => Promise<Observed>;
 
 export interface AskTools {
   /** By dataset. */
@@ -31,7 +33,7 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
     const observed = { answer: await inTime({ dataset: name.dataset, key: name.key, agency, open }), observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
-      cache.set(name, observed, observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds));
+      cache.set(name, observed, keptSeconds(limits, observed.answer));
     }
     return observed;
   };
@@ -78,10 +80,10 @@ function withReport(ask: Ask, report: AskTools['report']): Ask {
  */
 function withOneFlight(ask: Ask): Ask {
   const flights = new Map<string, { readonly agency: string; readonly observed: Promise<Observed> }>();
-  const fly: Ask = (name, open, agency) => {
+  const fly: Ask = (name, open, agency, ahead = false) => {
     const place = `${name.dataset} ${name.key}`;
     const flying = flights.get(place);
-    if (flying?.agency === agency) return flying.observed;
+    if (flying !== undefined && (ahead || flying.agency === agency)) return flying.observed;
     if (flying !== undefined) {
       return flying.observed.catch((error: unknown) => {
         if (error instanceof NotAsked) return fly(name, open, agency);

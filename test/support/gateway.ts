@@ -46,12 +46,14 @@ export interface TestGatewayOptions {
   readonly sandbox?: Sandbox;
   readonly issuer?: string;
   readonly now?: number;
+  /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
+  readonly random?: () => number;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { configDirectory = 'config', issuer = ISSUER, now = NOON, breakLog = (store) => store } = options;
+  const { configDirectory = 'config', issuer = ISSUER, now = NOON, random = () => 0, breakLog = (store) => store } = options;
   const sandbox = options.sandbox ?? (await startSandbox());
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const time = { now };
@@ -73,6 +75,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     sandbox,
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
     clock: () => time.now,
+    random,
     aroundStore: (store) => {
       opened.push(store);
       return breakLog(store);
