@@ -33,8 +33,8 @@ export function agesOf(dataset: SourceDataset, procedure: Procedure, caller = Nu
 
 /** An observation from the future is of a clock that was set back: its age is not known. Of records alone is anything kept past its age. */
 export function standingOf({ answer, observedAt }: Observed, ages: Ages, now: number): 'fresh' | 'stale' | 'none' {
-  const age = now - observedAt;
-  if (age < -SKEW_MS) return 'none';
+  if (now - observedAt < -SKEW_MS) return 'none';
+  const age = Math.max(0, now - observedAt);
   if (age < (answer.found ? ages.fresh : ages.absent)) return 'fresh';
   return answer.found && age < ages.stale ? 'stale' : 'none';
 }
