@@ -242,7 +242,7 @@ const ROWS: Row[] = [
   {
     rule: 'nor is a value that must be of today read by a procedure that allows older ones',
     break: change(MARITAL, 'roles:\n', 'staleSeconds: 60\nroles:\n'),
-    faults: [[MARITAL, '{ role: subject, dataset: person, value: /maritalStatus }', '/fields/12/from/1/value', 'stale']],
+    faults: [[MARITAL, '{ role: subject, dataset: person, value: /maritalStatus }', '/fields/13/from/1/value', 'stale']],
     says: /\/maritalStatus must be of today, and staleSeconds lets this procedure use a person past its age/,
   },
   {
