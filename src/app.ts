@@ -42,6 +42,7 @@ import { authenticator } from './stages/authenticate.ts';
 import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
 import { Guesses } from './stages/guesses.ts';
 import type { ResolveTools } from './stages/resolve.ts';
+import { UnderWay } from './stages/under-way.ts';
 import { Tokens } from './tokens.ts';
 import { verification } from './verification.ts';
 
@@ -67,6 +68,8 @@ export interface GatewayOptions {
   readonly sandbox: SandboxRegistries | undefined;
   readonly logger: FastifyBaseLogger;
   readonly clock?: Clock;
+  /** Numbers in [0, 1). */
+  readonly random?: () => number;
   /** Put around the store of the log by tests that break it. */
   readonly aroundStore?: (store: LogStore) => LogStore;
 }
@@ -160,7 +163,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
 
 /** The registries, each with its checks and its protection around it and the cache before it. */
 async function openSources(
-  { environment, sandbox, logger, clock = Date.now }: GatewayOptions,
+  { environment, sandbox, logger, clock = Date.now, random = Math.random }: GatewayOptions,
   { sources, schemas, gateway }: Catalogue,
   keys: GatewayKeys,
   opened: AsyncDisposableStack,
@@ -176,16 +179,16 @@ async function openSources(
   const validators = new Map([...schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const report = (source: string, dataset: string, failure: SourceError): void =>
     logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed');
-  const surrounded = new Map(
-    [...plugged].map(([id, { source }]) => [id, around(source, { clock, random: Math.random, changed: told(logger, id) })]),
-  );
+  const surrounded = new Map([...plugged].map(([id, { source }]) => [id, around(source, { clock, random, changed: told(logger, id) })]));
+  const underWay = new UnderWay();
+  opened.defer(() => underWay.over());
   const asks = new Map(
     [...plugged].map(([id, { source, adapter }]) => {
       const tools = { validators, cache, clock, around: surrounded.get(id) as Around, report };
-      return [id, askSource(source, adapter, tools)];
+      return [id, underWay.watch(askSource(source, adapter, tools))];
     }),
   );
-  return { cache, sources, asks, clock, around: surrounded };
+  return { cache, sources, asks, around: surrounded, clock, random };
 }
 
 /** One line when a registry is left alone and one when it is asked again, not one for each who would have asked. */

@@ -121,6 +121,8 @@ export interface SourceOauth {
 export interface SourceDataset {
   readonly maxAgeSeconds: number;
   readonly absentMaxAgeSeconds: number;
+  /** How long after its age a record may still be used while the source cannot answer, where the procedure allows it too; 0 unless said. */
+  readonly staleSeconds?: number;
 }
 
 /** A person or thing of the dossier, and how its key is known. */
@@ -215,6 +217,7 @@ export interface Procedure extends Validity {
   readonly legalBasis: readonly Provision[];
   readonly factSources: readonly string[];
   readonly maxAgeSeconds?: number;
+  readonly staleSeconds?: number;
   readonly roles: ReadonlyMap<string, Role>;
   readonly lookUps: readonly PlannedLookUp[];
   readonly fields: readonly Field[];
@@ -338,7 +341,13 @@ export type Plan = Brand<'plan'> & {
 /** Proof that the intent is on record: `ask` of a source takes one. Only `open` makes one. */
 export type Opened = Brand<'opened'> & { readonly index: number };
 
-export type Freshness = 'live' | 'cached';
+export type Freshness = 'live' | 'cached' | 'stale';
+
+/** Why an answer past its age stands where a newer one could not be had, and when that is worth trying again. */
+export interface Stale {
+  readonly because: SourceFailure | NotAskedReason;
+  readonly retryAfterSeconds?: number;
+}
 
 /** What became of one look-up. */
 export type Outcome = {
@@ -351,8 +360,10 @@ export type Outcome = {
       readonly recordedAt: string | null;
       readonly observedAt: string;
       readonly freshness: Freshness;
+      /** Where it rests on an answer past its age: its own, or the one that its key was found in. */
+      readonly stale?: Stale;
     }
-  | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: Freshness }
+  | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: 'live' | 'cached' }
   | { readonly kind: 'unavailable'; readonly reason: SourceFailure | NotAskedReason; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
   | { readonly kind: 'no-key'; readonly reason: NoKey; readonly retryAfterSeconds?: number }
@@ -365,6 +376,8 @@ export type NoKey = 'role-not-given' | 'several-values' | 'not-found' | 'unavail
 export type Resolved = Brand<'resolved'> & {
   readonly outcomes: ReadonlyMap<number, Outcome>;
   readonly keys: ReadonlyMap<string, string>;
+  /** Roles whose key was found in an answer past its age. */
+  readonly stale: ReadonlySet<string>;
 };
 
 export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'pending';
@@ -377,6 +390,8 @@ export interface FieldResult {
   recordedAt?: string;
   observedAt?: string;
   freshness?: Freshness;
+  /** Why there is no newer answer, where it is `stale`. */
+  staleBecause?: Stale['because'];
   editable?: boolean;
   /** Other sources that hold the same value. */
   confirmedBy?: string[];

@@ -86,6 +86,10 @@ export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string 
   'no-database-replaces-it': { vi: 'không có cơ sở dữ liệu nào thay thế', en: 'no database replaces it' },
   'legal-basis-not-in-force': { vi: 'căn cứ pháp lý không có hiệu lực', en: 'the law that would replace it is not in force' },
   'to-be-compared': { vi: 'cán bộ phải đối chiếu với hồ sơ này', en: 'an officer has to see that the data is of this case' },
+  stale: {
+    vi: 'dữ liệu đã quá hạn dùng và chưa lấy được dữ liệu mới: cần xem xét',
+    en: 'the data is past its age and nothing newer could be had: see whether it still holds',
+  },
   // both
   unavailable: { vi: 'hiện không lấy được dữ liệu', en: 'the data cannot be had now' },
   conflict: { vi: 'các cơ sở dữ liệu không thống nhất', en: 'the registries disagree' },
@@ -140,7 +144,7 @@ export function printReply(
     const label = fit(labels.get(at) ?? at, width);
     const origin = [
       result.source,
-      result.freshness,
+      result.staleBecause === undefined ? result.freshness : `${result.freshness}: ${why(result.staleBecause)}`,
       result.recordedAt?.slice(0, 10),
       result.confirmedBy && `= ${result.confirmedBy.join(', ')}`,
     ]

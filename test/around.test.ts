@@ -35,6 +35,7 @@ interface Registry {
   /** Asks about somebody; the answer's kind, or why there is none and for how many seconds. */
   look(agency?: string, key?: string): Promise<string>;
   state: ReturnType<typeof around>['state'];
+  idle: ReturnType<typeof around>['idle'];
   /** How often the intent went on record, and how often the adapter was asked. */
   readonly counts: { opened: number; asked: number };
   readonly changes: string[];
@@ -66,7 +67,7 @@ function registry(lookUp: Adapter['lookUp'], protection: Partial<Protection> = {
       ({ answer }) => (answer.found ? 'found' : 'absent'),
       (error: SourceError | NotAsked) => `${error.reason}${error.retryAfterSeconds === undefined ? '' : ` ${error.retryAfterSeconds}`}`,
     );
-  return { ask, time, look, state: protectedBy.state, counts, changes };
+  return { ask, time, look, state: protectedBy.state, idle: protectedBy.idle, counts, changes };
 }
 
 const absent = async (): Promise<Answer> => ({ found: false });
@@ -243,6 +244,60 @@ t.test(
     );
   },
 );
+
+/** What is under way or was, with how much there is of it → whether the registry has time for a look-up that nobody waits for. */
+const IDLE: [rule: string, protection: Partial<Protection>, underWay: number, idle: boolean][] = [
+  ['nothing to do', {}, 0, true],
+  ['half its places free behind it', { atOnce: 4 }, 1, true],
+  ['fewer', { atOnce: 4 }, 2, false],
+  ['its only place', { atOnce: 1 }, 0, false],
+  ['somebody waits', { atOnce: 4 }, 5, false],
+  ['maintenance', { maintenance: ALWAYS_OPEN }, 0, false],
+  ['half its budget left behind it', { budget: { ...NO_BUDGET, all: { perSecond: 1, burst: 4 } } }, 1, true],
+  ['less', { budget: { ...NO_BUDGET, all: { perSecond: 1, burst: 4 } } }, 2, false],
+  ['less of the agency’s own', { budget: { all: undefined, eachAgency: { perSecond: 1, burst: 4 }, agencies: new Map() } }, 2, false],
+  ['its whole budget', { budget: NO_BUDGET }, 0, false],
+];
+
+t.test('a registry is idle where a look-up that nobody waits for is in nobody’s way', async (t) => {
+  for (const [rule, protection, underWay, idle] of IDLE) {
+    const gate = held();
+    const one = registry(gate.lookUp, protection);
+    const all = Array.from({ length: underWay }, () => one.look());
+    await nextTurn();
+    t.equal(one.idle('X01.1'), idle, rule);
+    for (let i = 0; i < underWay; i++) {
+      gate.answers[i]?.();
+      await nextTurn();
+    }
+    await Promise.all(all);
+  }
+  const failed = registry(failing('unreachable'));
+  for (let i = 0; i < 3; i++) await failed.look();
+  t.notOk(failed.idle('X01.1'), 'it fails, though not often enough to be left alone');
+  for (let i = 0; i < 3; i++) await failed.look();
+  t.notOk(failed.idle('X01.1'), 'it is left alone');
+});
+
+t.test('a question that nobody waits for is never put on record later than at once', async (t) => {
+  const gate = held();
+  const one = registry(gate.lookUp, { atOnce: 1, waiting: 1 });
+  const name = { source: 'x', dataset: 'd', kind: 'person', key: '1' } as const;
+  let opened = 0;
+  const open = async (): Promise<Opened> => ({ index: ++opened }) as Opened;
+  const ahead = one.ask({ ...name, key: '2' }, open, 'X01.1', true);
+  t.equal(opened, 1, 'before the call returns');
+  const live = one.look('X01.1', '3');
+  const joined = one.ask({ ...name, key: '3' }, open, 'X02.1', true);
+  await nextTurn();
+  gate.answers[0]?.();
+  await ahead;
+  await nextTurn();
+  gate.answers[1]?.();
+  t.equal(await live, 'absent');
+  t.match(await joined, { answer: { found: false } }, 'it shares what is under way');
+  t.equal(opened, 1);
+});
 
 t.test('those who wait when the circuit opens are told at once', async (t) => {
   const gate = held();

@@ -422,6 +422,8 @@ async function start(t: Test, options: { cacheBytes?: number; redisUrl?: string;
     sandbox,
     logger: pino({ level: 'warn' }, { write: (line) => void lines.push(line) }),
     clock: () => clock.now,
+    // Nothing is refreshed ahead.
+    random: () => 0,
   });
   t.teardown(() => gateway.close());
   if (options.redisUrl !== undefined) await until('connected', () => lines.some((line) => line.includes('"connected"')));

@@ -230,6 +230,22 @@ const ROWS: Row[] = [
     faults: [[NOTICES, '    maxAgeSeconds: 600', '/datasets/birth-notices', 'unknown-reference']],
   },
   {
+    rule: 'what must be of today is kept past its age by no source',
+    break: change(
+      'sources/civil-registry.yaml',
+      '  death: { maxAgeSeconds: 3600, absentMaxAgeSeconds: 60 }',
+      '  death: { maxAgeSeconds: 3600, absentMaxAgeSeconds: 60, staleSeconds: 60 }',
+    ),
+    faults: [['sources/civil-registry.yaml', '  death:', '/datasets/death/staleSeconds', 'stale']],
+    says: /what a death says must be of today: nobody may use it past its age/,
+  },
+  {
+    rule: 'nor is a value that must be of today read by a procedure that allows older ones',
+    break: change(MARITAL, 'roles:\n', 'staleSeconds: 60\nroles:\n'),
+    faults: [[MARITAL, '{ role: subject, dataset: person, value: /maritalStatus }', '/fields/13/from/1/value', 'stale']],
+    says: /\/maritalStatus must be of today, and staleSeconds lets this procedure use a person past its age/,
+  },
+  {
     rule: 'a dataset that is used is held by a source',
     break: change('sources/civil-registry.yaml', '  death: { maxAgeSeconds: 3600, absentMaxAgeSeconds: 60 }\n', ''),
     faults: [[MARITAL, DEATH, '/components/3/replacedBy/1/records/0', 'unknown-reference']],
@@ -920,6 +936,12 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
       ['datasets/licence.json', undefined, '', 'schema'],
       ['datasets/licence.json', undefined, '', 'schema'],
     ],
+  },
+  {
+    rule: 'an operator’s dataset names by pointers what must be of today',
+    break: dataset('licence', { number: { type: 'string' } }, { 'x-never-stale': ['number'] }),
+    faults: [['datasets/licence.json', undefined, '', 'schema']],
+    says: /x-never-stale must be a list of pointers/,
   },
   {
     rule: 'an operator’s dataset is called as its file, and says what it is looked up by',

@@ -214,6 +214,8 @@ t.test('an attempt takes turns of its own at a registry, of the agency’s budge
     pseudonyms: pseudonyms([{ from: 0, key: secret }], () => NOON),
     configDigest: catalogue.digest,
     clock: () => NOON,
+    around: new Map(),
+    random: () => 0,
   };
   const caller = callerAgain(catalogue.agencies, 'X01.1', 'X01.1');
   const request = { procedure: '1.004222', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: AN };

@@ -116,6 +116,8 @@ t.test('a fault of the gateway’s own is on record before it is told', async (t
     cache: records(),
     sources: catalogue.sources,
     asks: new Map<string, Ask>(),
+    around: new Map(),
+    random: () => 0,
     log,
     pseudonyms: pseudonyms([{ from: 0, key: secret() }], () => NOON),
     configDigest: catalogue.digest,

@@ -89,6 +89,8 @@ export interface SourceUse {
   /** `found`, `absent`, `to-ask` in an intent, or why it gave nothing. */
   readonly result: string;
   readonly freshness?: Freshness;
+  /** Why the registry gave nothing newer, where it is `stale`. */
+  readonly staleBecause?: string;
   /** How long it took to answer; absent where it was not asked. */
   readonly milliseconds?: number;
 }

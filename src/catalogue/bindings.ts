@@ -1,5 +1,5 @@
 /** The bindings of one procedure: each checked against its dataset, each look-up kept once and given its stage. */
-import { type Binding, type PlannedLookUp, splitPointer } from '../domain.ts';
+import { type Binding, type PlannedLookUp, type Source, splitPointer } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import { CRIME_PREVENTION_ONLY, isCrimePreventionName } from './forbidden.ts';
 import type { RawBinding, RawProcedure, RawRole, RawSource } from './raw.ts';
@@ -80,12 +80,23 @@ export class Bindings {
         );
       }
     }
+    if (this.#mayBeStale(source, raw.dataset)) {
+      for (const value of [raw.value].flat()) {
+        if (!this.#around.schemas.neverStale(raw.dataset, splitPointer(value))) continue;
+        const why = `${value} must be of today, and staleSeconds lets this procedure use a ${raw.dataset} past its age`;
+        this.#file.fault(`${at}/value`, 'stale', why);
+      }
+    }
     const key = `${raw.role} ${source.id} ${raw.dataset}`;
     const known = this.#lookUps.get(key);
     if (known !== undefined) return known.index;
     const index = this.#lookUps.size;
     this.#lookUps.set(key, { index, role: raw.role, source: source.id, dataset: raw.dataset });
     return index;
+  }
+
+  #mayBeStale(source: Source, dataset: string): boolean {
+    return Math.min(this.#raw.staleSeconds ?? 0, source.datasets[dataset]?.staleSeconds ?? 0) > 0;
   }
 
   forbidden(at: string): void {

@@ -23,6 +23,7 @@ export type Rule =
   | 'verifier-key'
   | 'quorum'
   | 'limits'
+  | 'stale'
   | 'window';
 
 export interface Fault {

@@ -38,6 +38,7 @@ export function compileProcedure(file: ConfigFile, around: Surroundings): Proced
     legalBasis: raw.legalBasis.flatMap((ref, i) => compiler.provision(ref, `/legalBasis/${i}`, 'throughout') ?? []),
     factSources: raw.sources,
     ...(raw.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: raw.maxAgeSeconds }),
+    ...(raw.staleSeconds === undefined ? {} : { staleSeconds: raw.staleSeconds }),
     roles,
     lookUps: compiler.lookUps(),
     fields,

@@ -73,6 +73,7 @@ export interface RawProcedure {
   legalBasis: string[];
   sources: string[];
   maxAgeSeconds?: number;
+  staleSeconds?: number;
   roles: Record<string, RawRole>;
   fields: RawField[];
   components: RawComponent[];

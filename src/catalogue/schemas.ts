@@ -13,6 +13,7 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly 'x-key'?: KeyKind;
+  readonly 'x-never-stale'?: readonly string[];
   readonly 'x-legal'?: { readonly basis?: string; readonly decree58AnnexV?: string };
   readonly required?: readonly string[];
   readonly $defs?: Readonly<Record<string, Schema>>;
@@ -36,6 +37,8 @@ export interface Schemas {
   faultsOf(kind: string, value: unknown): { pointer: string; message: string }[];
   /** The type of the value a pointer leads to in a dataset's record: a name of `types`, `''` for a value without a named type, undefined where there is no such value. */
   typeAt(dataset: string, pointer: Pointer): string | undefined;
+  /** Whether a value, or the whole record for a pointer without members, is one that nobody may take from an answer past its age. */
+  neverStale(dataset: string, pointer: Pointer): boolean;
 }
 
 const PREFIX = 'oncegate:datasets/';
@@ -47,7 +50,7 @@ const TYPES = `${PREFIX}types#/$defs/`;
  */
 export function loadSchemas(schemaDirectory: string, operators: string | undefined, faults: Fault[]): Schemas {
   const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, strictRequired: false });
-  ajv.addVocabulary(['x-key', 'x-legal']);
+  ajv.addVocabulary(['x-key', 'x-legal', 'x-never-stale']);
   (formats as unknown as (ajv: Ajv2020) => void)(ajv);
   const read = (file: string): { file: string; schema: Schema } => {
     const schema = JSON.parse(readFileSync(file, 'utf8')) as Schema;
@@ -111,6 +114,8 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
     files: found.map(({ file }) => file),
     types: new Set(Object.keys(types)),
     typeAt: (dataset, pointer) => walk(datasets.get(dataset)?.schema, pointer, ''),
+    neverStale: (dataset, pointer) =>
+      (datasets.get(dataset)?.schema['x-never-stale'] ?? []).some((never) => `/${pointer.join('/')}/`.startsWith(`${never}/`)),
     faultsOf(kind, value) {
       const validate = ajv.getSchema(`oncegate:config/${kind}`) as ValidateFunction;
       return validate(value) ? [] : (validate.errors ?? []).filter(isLeaf).map(explain);
@@ -128,6 +133,9 @@ function declarationFaults(file: string, schema: Schema): string[] {
   if (schema.$id !== id) faults.push(`$id must be ${id}`);
   if (schema['x-key'] === undefined && schema.$defs !== undefined) return faults;
   if (schema['x-key'] !== 'person' && schema['x-key'] !== 'certificate') faults.push('x-key must be person or certificate');
+  const never: unknown = schema['x-never-stale'] ?? [];
+  if (!Array.isArray(never) || !never.every((one) => /^(\/[A-Za-z][A-Za-z0-9]*)*$/.test(String(one))))
+    faults.push('x-never-stale must be a list of pointers to members, or of "" for the whole record');
   const { basis, decree58AnnexV } = schema['x-legal'] ?? {};
   if (typeof basis !== 'string' || basis === '') faults.push('x-legal/basis must say under which law the data is held');
   if (!/^(list [123]\b|not listed$)/i.test(decree58AnnexV ?? ''))

@@ -38,7 +38,9 @@ export function compileSources(
     if (sources.has(raw.id)) file.fault('/id', 'duplicate', `there are two sources ${raw.id}`);
     if (adapter === undefined)
       file.fault('/adapter', 'adapter', `there is no adapter ${raw.adapter}: ${[...options.adapters.keys()].join(', ')}`);
-    for (const [dataset, { request }] of Object.entries(raw.datasets)) {
+    for (const [dataset, { request, staleSeconds = 0 }] of Object.entries(raw.datasets)) {
+      if (staleSeconds > 0 && schemas.neverStale(dataset, []))
+        file.fault(`/datasets/${dataset}/staleSeconds`, 'stale', `what a ${dataset} says must be of today: nobody may use it past its age`);
       const key = schemas.datasets.get(dataset)?.key;
       if (key === undefined && !broken('datasets'))
         file.fault(`/datasets/${dataset}`, 'unknown-reference', `there is no dataset ${dataset}`);

@@ -7,12 +7,14 @@ import type { Around } from './around/around.ts';
 import { agencyOf } from './around/party.ts';
 import { type AskOnce, type LookUpOnce, NotAsked, type Question } from './around/question.ts';
 import { orAborted, underDeadline } from './deadline.ts';
+import { keptSeconds } from './freshness.ts';
 
 /**
  * Asks for a record on behalf of a party. `open` puts the intent on record and is awaited before the source is asked; it is not called
  * where somebody is asking the same already, or the source is not asked. Rejects with `SourceError` or `NotAsked`, or as `open` does.
+ * `ahead`: nobody waits for the answer, so whatever comes of a question under way is enough, and `open` is called at once or never.
  */
-export type Ask = (name: RecordName, open: () => Promise<Opened>, party: string) => Promise<Observed>;
+export type Ask = (name: RecordName, open: () => Promise<Opened>, party: string, ahead?: boolean) => Promise<Observed>;
 
 export interface AskTools {
   /** By dataset. */
@@ -33,7 +35,7 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
     const observed = { answer: await inTime(question), observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
-      cache.set(name, observed, observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds));
+      cache.set(name, observed, keptSeconds(limits, observed.answer));
     }
     return observed;
   };
@@ -80,10 +82,10 @@ function withReport(ask: Ask, report: AskTools['report']): Ask {
  */
 function withOneFlight(ask: Ask): Ask {
   const flights = new Map<string, { readonly party: string; readonly observed: Promise<Observed> }>();
-  const fly: Ask = (name, open, party) => {
+  const fly: Ask = (name, open, party, ahead = false) => {
     const place = `${name.dataset} ${name.key}`;
     const flying = flights.get(place);
-    if (flying?.party === party) return flying.observed;
+    if (flying !== undefined && (ahead || flying.party === party)) return flying.observed;
     if (flying !== undefined) {
       return flying.observed.catch((error: unknown) => {
         if (error instanceof NotAsked) return fly(name, open, party);

@@ -9,7 +9,7 @@ export type Result = 'match' | 'mismatch' | 'unknown';
 
 /** What one claim or question came to, and on whose word. */
 export interface Comparison
-  extends Pick<FieldResult, 'source' | 'dataset' | 'recordedAt' | 'observedAt' | 'freshness' | 'retryAfterSeconds'> {
+  extends Pick<FieldResult, 'source' | 'dataset' | 'recordedAt' | 'observedAt' | 'freshness' | 'staleBecause' | 'retryAfterSeconds'> {
   result: Result;
   /** How near two texts are: for names and dates, as `compareNames` and `compareDates` say. */
   level?: string;
@@ -51,9 +51,11 @@ export function compare(
 type Compared = Pick<Comparison, 'result' | 'level' | 'reason'>;
 
 function of({ result, value }: AssembledField, compared: (value: JsonValue) => Compared): Comparison {
-  const { status, reason, source, dataset, recordedAt, observedAt, freshness, retryAfterSeconds } = result;
+  const { status, reason, source, dataset, recordedAt, observedAt, freshness, staleBecause, retryAfterSeconds } = result;
   const whose = Object.fromEntries(
-    Object.entries({ source, dataset, recordedAt, observedAt, freshness, retryAfterSeconds }).filter(([, told]) => told !== undefined),
+    Object.entries({ source, dataset, recordedAt, observedAt, freshness, staleBecause, retryAfterSeconds }).filter(
+      ([, told]) => told !== undefined,
+    ),
   );
   if (value === undefined) return { result: 'unknown', reason: reason ?? status, ...whose };
   return { ...(status === 'conflict' ? { reason: 'conflict' } : {}), ...compared(value), ...whose };

@@ -60,6 +60,9 @@ function weigh(evidence: Evidence, judging: Judging): Found {
   if (evidence.records.length > 0) parts.push(weighRecords(evidence, judging));
   const by = [...new Set(parts.flatMap((part) => ('by' in part ? [part.by] : [])))];
   const reasons = parts.flatMap((part) => ('reason' in part ? [part.reason] : []));
+  // The law lets data replace a paper that is complete and correct: whether an older answer still is, an officer has to see.
+  const stale = parts.some((part) => 'by' in part && part.stale);
+  if (reasons.length === 0 && stale) return { provision, verdict: 'partly', by, reason: 'stale' };
   if (reasons.length === 0 && evidence.compare) return { provision, verdict: 'partly', by, reason: 'to-be-compared' };
   if (reasons.length === 0) return { provision, verdict: 'replaced', by };
   const reason = REASONS.find((one) => reasons.includes(one)) ?? reasons[0] ?? 'no-record';
@@ -78,7 +81,7 @@ const REASONS = [
   'no-record',
 ];
 
-type Part = { readonly by: string } | { readonly reason: string };
+type Part = { readonly by: string; readonly stale: boolean } | { readonly reason: string };
 
 function weighField(index: number, provision: Provision, { plan, field, sources, cancelled }: Judging): Part {
   const { result } = field(index);
@@ -94,12 +97,14 @@ function weighField(index: number, provision: Provision, { plan, field, sources,
   if (named === undefined) return { reason: 'no-record' };
   // A value that does not leave is named by where it was checked.
   const dataset = lookUps.find((planned) => planned.source === named)?.dataset;
-  return { by: plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${dataset}` };
+  const by = plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${dataset}`;
+  return { by, stale: result.freshness === 'stale' };
 }
 
-/** One of the records is enough. */
+/** One of the records is enough, and one of today better than an older. */
 function weighRecords(evidence: Evidence, { plan, resolved, cancelled }: Judging): Part {
   const reasons: string[] = [];
+  let older: Part | undefined;
   for (const check of evidence.records) {
     const planned = plan.procedure.lookUps[check.lookUp];
     const outcome = resolved.outcomes.get(check.lookUp);
@@ -111,10 +116,13 @@ function weighRecords(evidence: Evidence, { plan, resolved, cancelled }: Judging
     const values = valuesAt(outcome.record, check.value);
     const wanted = check.is === undefined ? check.equals : resolved.keys.get(check.is);
     const met = check.is === undefined && check.equals === undefined ? values.length > 0 : wanted !== undefined && values.includes(wanted);
-    if (met) return { by: `${planned.source}/${planned.dataset}` };
-    reasons.push(check.is !== undefined && wanted === undefined ? 'role-not-given' : 'not-recorded');
+    const stale = outcome.stale !== undefined || (check.is !== undefined && resolved.stale.has(check.is));
+    if (met && !stale) return { by: `${planned.source}/${planned.dataset}`, stale };
+    if (met) older ??= { by: `${planned.source}/${planned.dataset}`, stale };
+    else if (stale) reasons.push('unavailable');
+    else reasons.push(check.is !== undefined && wanted === undefined ? 'role-not-given' : 'not-recorded');
   }
-  return { reason: REASONS.find((one) => reasons.includes(one)) ?? 'no-record' };
+  return older ?? { reason: REASONS.find((one) => reasons.includes(one)) ?? 'no-record' };
 }
 
 function reasonOf(outcome: Exclude<Outcome, { kind: 'found' }>): string {

@@ -1,7 +1,16 @@
 /** One field of the form from the answers: filled, in conflict, or why not. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonValue } from '../adapter.ts';
-import { type Conflict, type Field, type FieldResult, inForce, type Outcome, type PlannedLookUp, type Resolved } from '../domain.ts';
+import {
+  type Conflict,
+  type Field,
+  type FieldResult,
+  inForce,
+  type Outcome,
+  type PlannedLookUp,
+  type Resolved,
+  type Stale,
+} from '../domain.ts';
 import { compareDates } from '../vietnam/dates.ts';
 import { compareNames } from '../vietnam/names.ts';
 import { isAway } from './pending.ts';
@@ -29,7 +38,23 @@ const isStated = (value: JsonValue): boolean => value !== 'unknown';
 /** Types whose value is a list: for any other, several values are never chosen between. */
 const LISTS = new Set(['personList', 'textList']);
 
+/** An answer past its age fills a gap with what it says: it neither confirms nor contradicts another of today, and what it lacks may be there by now. */
 export function assembleField(field: Field, lookUps: readonly PlannedLookUp[], { outcomes }: Resolved, today: string): AssembledField {
+  if (!field.from.some(({ lookUp }) => isStale(outcomes.get(lookUp)))) return fill(field, lookUps, outcomes, today);
+  const newer = fill(field, lookUps, new Map([...outcomes].map(([index, outcome]) => [index, withoutStale(outcome)])), today);
+  if (newer.result.status !== 'unavailable') return newer;
+  const older = fill(field, lookUps, outcomes, today);
+  return older.result.freshness === 'stale' ? older : newer;
+}
+
+const isStale = (outcome: Outcome | undefined): boolean => outcome?.kind === 'found' && outcome.stale !== undefined;
+
+const withoutStale = (outcome: Outcome): Outcome =>
+  outcome.kind === 'found' && outcome.stale !== undefined
+    ? { kind: 'unavailable', reason: outcome.stale.because, ...waitOf(outcome.stale) }
+    : outcome;
+
+function fill(field: Field, lookUps: readonly PlannedLookUp[], outcomes: Resolved['outcomes'], today: string): AssembledField {
   if (field.from.length === 0) {
     const declared = field.type === 'declared' || field.type === 'signature';
     return { result: { status: 'ask', reason: declared ? 'declarant-only' : 'no-source' } };
@@ -72,14 +97,14 @@ function decide(
     else if (claim.source !== first.source) confirming.push(claim);
   }
   const unconfirmed = silent.filter(({ outcome }) => isAway(outcome)).map(({ source }) => source);
-  const { recordedAt, observedAt, freshness } = first.outcome;
+  const { recordedAt, observedAt, freshness, stale } = first.outcome;
   const result: FieldResult = {
     status: 'filled',
     source: first.source,
     dataset: first.dataset,
     ...(recordedAt === null ? {} : { recordedAt }),
     observedAt,
-    freshness,
+    ...(stale === undefined ? { freshness } : { freshness: 'stale', staleBecause: stale.because, ...waitOf(stale) }),
     editable: field.editable,
     ...(confirming.length > 0 ? { confirmedBy: [...new Set(confirming.map((claim) => claim.source))] } : {}),
     ...(unconfirmed.length > 0 ? { unconfirmed: [...new Set(unconfirmed)] } : {}),
@@ -120,8 +145,8 @@ function cut(field: Field, value: JsonValue): JsonValue {
   return value.slice(0, { year: 4, month: 7, day: 10 }[field.precision]);
 }
 
-const waitOf = (outcome: Outcome): { retryAfterSeconds?: number } =>
-  'retryAfterSeconds' in outcome ? { retryAfterSeconds: outcome.retryAfterSeconds } : {};
+const waitOf = (why: Outcome | Stale): { retryAfterSeconds?: number } =>
+  'retryAfterSeconds' in why ? { retryAfterSeconds: why.retryAfterSeconds } : {};
 
 /** Why no source gave a value: what could still change comes before what is certain. */
 function why(outcomes: readonly Outcome[]): FieldResult {

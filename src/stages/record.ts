@@ -215,6 +215,7 @@ function sourcesUsed(plan: Plan, { outcomes }: Resolved): SourceUse[] {
       role,
       result,
       ...('freshness' in outcome ? { freshness: outcome.freshness } : {}),
+      ...('freshness' in outcome && outcome.freshness === 'stale' && outcome.stale ? { staleBecause: outcome.stale.because } : {}),
       ...(outcome.milliseconds === undefined ? {} : { milliseconds: Math.max(0, outcome.milliseconds) }),
     };
   });

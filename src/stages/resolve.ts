@@ -1,11 +1,13 @@
 /** Plan to answers: the cache first, then every source that can be asked, at once; a value found in one is the key for the next. */
 import { SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
-import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source } from '../domain.ts';
+import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source, Stale } from '../domain.ts';
+import type { Around } from './around/around.ts';
 import { type Errand, partyOf } from './around/party.ts';
 import { NotAsked } from './around/question.ts';
 import type { Ask } from './ask.ts';
 import { orAborted } from './deadline.ts';
+import { type Ages, agesOf, mayStandIn, nearsItsEnd, standingOf } from './freshness.ts';
 import { isAway } from './pending.ts';
 import { valuesAt } from './values.ts';
 
@@ -13,11 +15,14 @@ export interface ResolveTools {
   readonly cache: RecordCache;
   readonly sources: ReadonlyMap<string, Source>;
   readonly asks: ReadonlyMap<string, Ask>;
+  readonly around: ReadonlyMap<string, Pick<Around, 'idle'>>;
   readonly clock: Clock;
   /** What is asked in another way than by a caller who waits takes turns of its own. */
   readonly errand?: Errand;
   /** Sources without which nobody else is asked: where one of them is still away, the person is not read elsewhere for nothing. */
   readonly first?: ReadonlySet<string>;
+  /** Numbers in [0, 1). */
+  readonly random: () => number;
 }
 
 /**
@@ -32,10 +37,7 @@ export async function resolve(authorised: Authorised, plan: Plan, open: Open, to
   return resolution.resolved();
 }
 
-/** How far the clocks of gateways that share a cache may be apart. Milliseconds. */
-const SKEW_MS = 2000;
-
-type Key = { readonly value: string } | { readonly reason: NoKey; readonly retryAfterSeconds?: number };
+type Key = { readonly value: string; readonly stale?: Stale | undefined } | { readonly reason: NoKey; readonly retryAfterSeconds?: number };
 
 class Resolution {
   readonly #authorised: Authorised;
@@ -47,6 +49,7 @@ class Resolution {
   readonly #settled = new Map<number, Outcome>();
   readonly #keys = new Map<string, Promise<Key>>();
   readonly #known = new Map<string, string>();
+  readonly #stale = new Set<string>();
   /** The intents of this request, by the role found on the way that each names; '' names those whom the caller gave. */
   readonly #openings = new Map<string, Promise<Opened>>();
 
@@ -59,7 +62,7 @@ class Resolution {
   }
 
   resolved(): Resolved {
-    return { outcomes: this.#settled, keys: this.#known } as unknown as Resolved;
+    return { outcomes: this.#settled, keys: this.#known, stale: this.#stale } as unknown as Resolved;
   }
 
   /** Whether one of these sources is still away, with all that they need asked and nothing else. */
@@ -85,6 +88,7 @@ class Resolution {
     if (key === undefined) {
       key = this.#findKey(role).then((found) => {
         if ('value' in found) this.#known.set(role, found.value);
+        if ('value' in found && found.stale !== undefined) this.#stale.add(role);
         return found;
       });
       this.#keys.set(role, key);
@@ -99,6 +103,7 @@ class Resolution {
     if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
     let reason: NoKey = 'not-found';
     let wait: { retryAfterSeconds?: number } = {};
+    let older: Key | undefined;
     for (const binding of role.from) {
       const outcome = await this.outcome(binding.lookUp);
       if (outcome.kind === 'unavailable') [reason, wait] = ['unavailable', waitOf(outcome)];
@@ -107,10 +112,13 @@ class Resolution {
       for (const pointer of binding.values) {
         const [value, ...others] = new Set(valuesAt(outcome.record, pointer).filter((found) => typeof found === 'string'));
         if (others.length > 0) return { reason: 'several-values' };
-        if (value !== undefined) return { value };
+        if (value !== undefined && outcome.stale === undefined) return { value };
+        if (value !== undefined) older ??= { value, stale: outcome.stale };
       }
+      // What an answer past its age does not say, the register may well say by now.
+      if (outcome.stale !== undefined) [reason, wait] = ['unavailable', waitOf(outcome.stale)];
     }
-    return { reason, ...wait };
+    return older ?? { reason, ...wait };
   }
 
   async #lookUp(index: number): Promise<Outcome> {
@@ -124,21 +132,46 @@ class Resolution {
     const limits = source?.datasets[lookUp.dataset];
     if (source === undefined || limits === undefined) throw new Error('the procedure speaks of a source that the catalogue has not');
 
-    const maxAge = Math.min(
-      limits.maxAgeSeconds,
-      this.#plan.procedure.maxAgeSeconds ?? Number.POSITIVE_INFINITY,
-      this.#authorised.request.maxAgeSeconds ?? Number.POSITIVE_INFINITY,
-    );
-    const cached = maxAge > 0 ? await this.#tools.cache.get(name) : undefined;
-    const age = cached === undefined ? Number.POSITIVE_INFINITY : this.#tools.clock() - cached.observedAt;
-    const limit = 1000 * Math.min(maxAge, cached?.answer.found === false ? limits.absentMaxAgeSeconds : maxAge);
-    // An observation from the future is of a clock that was set back: its age is not known.
-    const fresh = cached !== undefined && age < limit && age >= -SKEW_MS;
-    const outcome = fresh ? toOutcome(cached, 'cached') : await this.#ask(role, name);
+    const ages = agesOf(limits, this.#plan.procedure, this.#authorised.request.maxAgeSeconds);
+    const outcome = resting(await this.#answer(role, name, ages), key.stale);
     if (role.confirm === undefined || outcome.kind !== 'found') return outcome;
     const confirming = await this.#key(role.confirm.is);
-    const confirmed = 'value' in confirming && valuesAt(outcome.record, role.confirm.value).includes(confirming.value);
-    return confirmed ? outcome : { kind: 'no-key', reason: 'not-confirmed' };
+    const known = resting(outcome, 'stale' in confirming ? confirming.stale : undefined);
+    if ('value' in confirming && valuesAt(outcome.record, role.confirm.value).includes(confirming.value)) return known;
+    // An older answer may say who holds it; that somebody does not, only one of today says.
+    const { stale } = known.kind === 'found' ? known : {};
+    return stale === undefined ? { kind: 'no-key', reason: 'not-confirmed' } : { kind: 'no-key', reason: 'unavailable', ...waitOf(stale) };
+  }
+
+  /** What the cache has, where it is fresh enough; otherwise what the source says, and where it cannot, what the cache has after all. */
+  async #answer(role: Role, name: RecordName, ages: Ages): Promise<Outcome> {
+    const { cache, clock } = this.#tools;
+    const cached = ages.stale > 0 ? await cache.get(name) : undefined;
+    if (cached !== undefined && standingOf(cached, ages, clock()) === 'fresh') {
+      this.#refreshAhead(role, name, cached, ages);
+      return toOutcome(cached, 'cached');
+    }
+    const outcome = await this.#ask(role, name);
+    if (cached === undefined || outcome.kind !== 'unavailable' || !mayStandIn(outcome.reason)) return outcome;
+    const older = toOutcome(cached, 'cached');
+    if (older.kind !== 'found' || standingOf(cached, ages, clock()) === 'none') return outcome;
+    const { kind: _, reason, ...told } = outcome;
+    return { ...older, freshness: 'stale', stale: { because: reason, ...waitOf(told) }, ...tookOf(told) };
+  }
+
+  /**
+   * Nobody waits for what comes of it, and it is not tried where it could be in anybody's way. Where the registry is idle the intent is
+   * appended before this returns, so before the outcome of the request: behind it, it would look as though another request had begun.
+   */
+  #refreshAhead(role: Role, name: RecordName, cached: Observed, ages: Ages): void {
+    const { asks, around, clock, random } = this.#tools;
+    const agency = this.#authorised.caller.agency.id;
+    if (!nearsItsEnd(cached, ages, clock(), random) || this.#signal.aborted || !around.get(name.source)?.idle(agency)) return;
+    const onRecord = (): Promise<Opened> => this.#onRecord(role, name.key);
+    // What failed at the source was reported, and where the log failed the request hears of it when it comes to its outcome.
+    asks
+      .get(name.source)?.(name, onRecord, agency, true)
+      .catch(() => undefined);
   }
 
   #onRecord(role: Role, key: string): Promise<Opened> {
@@ -185,10 +218,17 @@ function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached
   return { kind: 'absent', ...(answer.why ? { why: answer.why } : {}), observedAt: at, freshness };
 }
 
+/** The same, where the key that it was looked up by, or confirmed by, was itself found in an answer past its age. */
+const resting = (outcome: Outcome, stale: Stale | undefined): Outcome =>
+  outcome.kind !== 'found' || stale === undefined || outcome.stale !== undefined ? outcome : { ...outcome, stale };
+
 function toUnavailable(error: unknown): Outcome {
   if (!(error instanceof SourceError || error instanceof NotAsked)) throw error;
   return { kind: 'unavailable', reason: error.reason, ...waitOf(error) };
 }
+
+const tookOf = ({ milliseconds }: { readonly milliseconds?: number }): { milliseconds?: number } =>
+  milliseconds === undefined ? {} : { milliseconds };
 
 const waitOf = ({ retryAfterSeconds }: { readonly retryAfterSeconds?: number | undefined }): { retryAfterSeconds?: number } =>
   retryAfterSeconds === undefined ? {} : { retryAfterSeconds };

@@ -47,12 +47,14 @@ export interface TestGatewayOptions {
   readonly issuer?: string;
   readonly now?: number;
   readonly databaseUrl?: string;
+  /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
+  readonly random?: () => number;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { configDirectory = 'config', issuer = ISSUER, now = NOON, databaseUrl, breakLog = (store) => store } = options;
+  const { configDirectory = 'config', issuer = ISSUER, now = NOON, random = () => 0, databaseUrl, breakLog = (store) => store } = options;
   const sandbox = options.sandbox ?? (await startSandbox());
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const time = { now };
@@ -74,6 +76,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     sandbox,
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
     clock: () => time.now,
+    random,
     aroundStore: (store) => {
       opened.push(store);
       return breakLog(store);

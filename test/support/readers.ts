@@ -103,7 +103,18 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
       return [id, askSource(source, adapter, { ...asking, around: protection })];
     }),
   );
-  const tools = { catalogue, cache, sources: catalogue.sources, asks, log, pseudonyms: people, configDigest, clock };
+  const tools = {
+    catalogue,
+    cache,
+    sources: catalogue.sources,
+    asks,
+    log,
+    pseudonyms: people,
+    configDigest,
+    clock,
+    around: new Map(),
+    random: () => 0,
+  };
 
   const bodies = async (): Promise<(string | undefined)[]> => store.read(0, (await store.head()).size);
   const searching = { by: plainSearch(bodies) };

@@ -43,10 +43,11 @@ function describe(
     legalBasis,
     ...(around && standing(around, agency)),
     timeoutMs,
-    datasets: Object.entries(datasets).map(([dataset, { maxAgeSeconds, absentMaxAgeSeconds }]) => ({
+    datasets: Object.entries(datasets).map(([dataset, { maxAgeSeconds, absentMaxAgeSeconds, staleSeconds = 0 }]) => ({
       dataset,
       maxAgeSeconds,
       absentMaxAgeSeconds: Math.min(maxAgeSeconds, absentMaxAgeSeconds),
+      staleSeconds,
     })),
   };
 }

@@ -105,6 +105,7 @@ function sourcesOf(intents: readonly AuditEntry[], closing: AuditEntry | undefin
     intended: intended.has(key),
     result: told.get(key)?.result,
     freshness: told.get(key)?.freshness,
+    staleBecause: told.get(key)?.staleBecause,
     milliseconds: told.get(key)?.milliseconds,
   }));
 }

@@ -16,11 +16,13 @@ const words = (list: readonly string[] | undefined): string | undefined => list?
 const pairs = (map: Readonly<Record<string, string | number>> | undefined): string | undefined =>
   map && words(Object.entries(map).map(([name, value]) => `${name}=${value}`));
 
-/** `source/dataset:role=result(freshness,milliseconds)`. */
+/** `source/dataset:role=result(freshness,milliseconds)`; where it is stale, `stale:why`. */
 const sources: Column = (entry) =>
   words(
-    entry.sources?.map(({ source, dataset, role, result, freshness, milliseconds }) => {
-      const more = [freshness, milliseconds].filter((one) => one !== undefined).join(',');
+    entry.sources?.map(({ source, dataset, role, result, freshness, staleBecause, milliseconds }) => {
+      const more = [staleBecause === undefined ? freshness : `${freshness}:${staleBecause}`, milliseconds]
+        .filter((one) => one !== undefined)
+        .join(',');
       return `${source}/${dataset}:${role}=${result}${more === '' ? '' : `(${more})`}`;
     }),
   );

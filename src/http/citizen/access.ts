@@ -35,12 +35,13 @@ export function accessOf(entry: AuditEntry, outcome: string, own: ReadonlySet<st
       fieldsWithheld: withheld ? true : undefined,
       sources: (entry.sources ?? [])
         .filter(({ role }) => roles.ownerOf(role) === 'citizen')
-        .map(({ source, dataset, result, freshness }) => ({
+        .map(({ source, dataset, result, freshness, staleBecause }) => ({
           id: source,
           name: catalogue.sources.get(source)?.name,
           dataset,
           result,
           freshness,
+          staleBecause,
         })),
       outcome,
       status: statusOf(outcome),

@@ -27,6 +27,8 @@ export interface Around {
    * then it waits for a place, passes the door again, and only then is the intent put on record and the registry asked.
    */
   wrap(ask: AskOnce): LookUpOnce;
+  /** Whether it has so little to do that a look-up nobody waits for is in nobody's way: one would begin at once, and much would be left. */
+  idle(agency: string): boolean;
   /** As an agency sees it. */
   state(agency: string): SourceState;
 }
@@ -62,6 +64,7 @@ export function around(source: Source, { clock, random, changed }: AroundTools):
       const starting = withDoor(withVerdict(withIntent(asking, known), known), known);
       return withCount(withDoor(withQueue(starting, known), known), known);
     },
+    idle: (agency) => isIdle(known, agency),
     state: (agency) => stateOf(known, agency),
   };
 }
@@ -69,6 +72,16 @@ export function around(source: Source, { clock, random, changed }: AroundTools):
 /** Whoever would wait longer than there is time is not to wait at all: by Little's law, `atOnce` are through every `typical` milliseconds. */
 function mayWait({ protection: { atOnce, waiting }, timeoutMs }: Source, typical: number): number {
   return typical <= 0 ? waiting : Math.min(waiting, (atOnce * Math.max(0, timeoutMs - typical)) / typical);
+}
+
+/** Of its places and budgets, so much at most may be in use where it is asked for something that nobody waits for. */
+const IDLE = 0.5;
+
+function isIdle({ calendar, circuit, budget, places, meter, source: { protection } }: Known, agency: string): boolean {
+  if (calendar.current() !== undefined || circuit.state().state !== 'closed' || meter.health.troubled) return false;
+  const { all, own } = budget.use(agency);
+  const used = [all, own].map((rate) => (rate === undefined ? 0 : rate.used + 1 / rate.burst));
+  return places.waiting === 0 && Math.max(...used, (places.taken + 1) / protection.atOnce) <= IDLE;
 }
 
 /** Asking once more is asking: it needs a closed circuit and a part of the budget. */
