@@ -454,7 +454,8 @@ await t.test('more than can be answered in time are refused at once, and those a
   for (let i = 0; i < 64; i++) ask();
   t.same(codes, [], 'so few are taken in any case');
   for (; codes.length === 0; await after(20)) ask();
-  t.same(codes, ['overloaded'], 'nothing has left for longer than the deadline');
+  // On a busy machine several may have come before the first heard.
+  t.same([...new Set(codes)], ['overloaded'], 'nothing has left for longer than the deadline');
   await refused(t, ['', prefill(GOOD, bearer(brokenToken)), 'overloaded', { gateway: broken, headers: { 'retry-after': '1' } }]);
   logIs = 'whole';
   release();
