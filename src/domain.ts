@@ -164,6 +164,9 @@ export interface Field {
   readonly required: boolean;
   readonly editable: boolean;
   readonly precision?: 'year' | 'month' | 'day';
+  /** What is written in a declared field: a type by name, or one of several values. */
+  readonly as?: string;
+  readonly choices?: readonly { readonly value: string; readonly name: Text }[];
   readonly from: readonly Binding[];
   readonly prevails?: Provision;
   readonly note?: Text;
@@ -190,7 +193,7 @@ export interface Component {
   readonly name: Text;
   readonly condition?: Text;
   readonly confidence: string;
-  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it';
+  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it' | 'no-source';
   readonly replacedBy: readonly Evidence[];
   readonly note?: Text;
 }
@@ -198,6 +201,10 @@ export interface Component {
 /** One version of a procedure, compiled: everything a request needs, looked up and checked at boot. */
 export interface Procedure extends Validity {
   readonly code: string;
+  /** Codes whose place it took. */
+  readonly replaces: readonly string[];
+  /** Of an interlinked procedure: those that it joins, in the catalogue or not. */
+  readonly parts: readonly string[];
   readonly name: Text;
   readonly sector?: Text;
   readonly agency: Text;

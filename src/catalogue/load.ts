@@ -38,6 +38,8 @@ export interface Catalogue {
   readonly agencies: ReadonlyMap<string, Agency>;
   /** All versions of each procedure, oldest first. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
+  /** A code that was replaced → the code of the procedure that took its place. */
+  readonly successors: ReadonlyMap<string, string>;
   readonly sources: ReadonlyMap<string, Source>;
   /** By the name that the other files cite them by. */
   readonly provisions: ReadonlyMap<string, Provision>;
@@ -70,6 +72,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const sources = compileSources(valid('source'), schemas, broken, options);
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
+  const successors = compileSuccessors(valid('procedure'), procedures);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
@@ -96,6 +99,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     },
     agencies,
     procedures,
+    successors,
     sources,
     provisions,
     schemas,
@@ -149,4 +153,18 @@ function compileProcedures(files: readonly ConfigFile[], around: Surroundings): 
     );
   }
   return procedures;
+}
+
+function compileSuccessors(files: readonly ConfigFile[], procedures: ReadonlyMap<string, unknown>): Map<string, string> {
+  const successors = new Map<string, string>();
+  for (const file of files) {
+    const { code, replaces = [] } = file.value as RawProcedure;
+    replaces.forEach((old, i) => {
+      const other = successors.get(old) ?? code;
+      if (procedures.has(old)) file.fault(`/replaces/${i}`, 'duplicate', `${old} is a procedure of the catalogue`);
+      else if (other !== code) file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
+      successors.set(old, other);
+    });
+  }
+  return successors;
 }

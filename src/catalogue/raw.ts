@@ -39,6 +39,8 @@ export interface RawField {
   required: boolean;
   editable?: boolean;
   precision?: 'year' | 'month' | 'day';
+  as?: string;
+  choices?: { value: string; name: Text }[];
   from?: RawBinding[];
   prevails?: string;
   note?: Text;
@@ -58,6 +60,8 @@ export interface RawProcedure {
   code: string;
   validFrom: string;
   validTo?: string;
+  replaces?: string[];
+  parts?: string[];
   name: Text;
   sector?: Text;
   agency: Text;
