@@ -6,9 +6,11 @@ import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../dom
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
-import { type ConfigFile, type Kind, readFiles } from './files.ts';
+import { type ConfigFile, readFiles } from './files.ts';
+import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
+import { compileTable, type LegalRow } from './legal-table.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
@@ -43,6 +45,8 @@ export interface Catalogue {
   readonly sources: ReadonlyMap<string, Source>;
   /** By the name that the other files cite them by. */
   readonly provisions: ReadonlyMap<string, Provision>;
+  /** Every record of the annexes, suspect ones too, by the code of its procedure. */
+  readonly rows: ReadonlyMap<string, readonly LegalRow[]>;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -69,6 +73,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const valid = (kind: Kind): ConfigFile[] => files.filter((file) => file.kind === kind && file.valid);
 
   const provisions = compileLegal(valid('legal'));
+  const rows = compileTable(valid('annex'), valid('legal'), provisions, broken);
   const sources = compileSources(valid('source'), schemas, broken, options);
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
@@ -102,6 +107,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     successors,
     sources,
     provisions,
+    rows,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };

@@ -10,6 +10,34 @@ export interface RawLegal {
   provisions: { id: string; cite: string; procedures?: string[]; databases?: string[]; rule?: string }[];
 }
 
+export interface RawAnnex {
+  instrument: string;
+  annex: string;
+  effect: Effect;
+  confidence: string;
+  records: RawRecord[];
+}
+
+export interface RawRecord {
+  ref: string;
+  code: string;
+  codeRaw?: string;
+  name: string;
+  document: string;
+  types: string[];
+  databases: string[];
+  database: string;
+  owner: string;
+  instrument: string;
+  provision: string;
+  sector: string;
+  confidence?: string;
+  suspect?: string;
+}
+
+/** What an annex does to its papers: `replaced-by-data` asks for them where the data cannot be had, `cut` asks for them no more. */
+export type Effect = 'replaced-by-data' | 'cut';
+
 export interface RawBinding {
   role: string;
   dataset: string;
