@@ -14,6 +14,7 @@ import {
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
+import { formRoute } from './agency/forms.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
@@ -98,6 +99,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
       },
     });
 
+    formRoute(server, tools);
     sourceRoute(server, tools);
   };
 };
