@@ -52,7 +52,10 @@ class Resolution {
   }
 
   resolved(): Resolved {
-    return { outcomes: this.#settled, keys: this.#known } as unknown as Resolved;
+    // Whom the caller names only for a record to be compared with was never looked up.
+    const { subject, related = {} } = this.#authorised.request;
+    const keys = new Map([['subject', subject], ...Object.entries(related), ...this.#known]);
+    return { outcomes: this.#settled, keys } as unknown as Resolved;
   }
 
   outcome(index: number): Promise<Outcome> {
