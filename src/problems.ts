@@ -13,6 +13,7 @@ export const problems = {
   'checkpoint-not-signed': { status: 403, title: 'The checkpoint bears no valid signature of its log' },
   'not-found': { status: 404, title: 'There is nothing at this address' },
   'unknown-procedure': { status: 404, title: 'The catalogue has no such procedure' },
+  'no-form': { status: 404, title: 'Only an annex is known of the procedure: it has no form' },
   'procedure-not-in-force': { status: 404, title: 'No version of the procedure applies on that day' },
   'unknown-entry': { status: 404, title: 'The log has no such entry' },
   'unknown-log': { status: 404, title: 'The log is not witnessed here' },

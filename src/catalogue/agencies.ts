@@ -24,6 +24,7 @@ export function compileAgencies(
       id: raw.id,
       name: raw.name,
       sandbox: raw.sandbox ?? false,
+      ...(raw.locality === undefined ? {} : { locality: raw.locality }),
       scopes: new Set(raw.scopes),
       keys: raw.keys,
       grants: compileGrants(file, raw, around, procedures),

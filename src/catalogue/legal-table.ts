@@ -12,6 +12,8 @@ export interface LegalRow extends Omit<RawRecord, 'confidence'>, Validity {
   readonly citation: string;
   readonly effect: Effect;
   readonly confidence: string;
+  /** Where the text was read. */
+  readonly source: string;
   /** Why it is not believed; then no provision is made of it and nothing cites it. */
   readonly suspect?: string;
 }
@@ -47,7 +49,11 @@ export function compileTable(
   return rows;
 }
 
-function compileRow(record: RawRecord, { annex, effect, confidence }: RawAnnex, { id, cite, validFrom, validTo }: RawLegal): LegalRow {
+function compileRow(
+  record: RawRecord,
+  { annex, effect, confidence, source }: RawAnnex,
+  { id, cite, validFrom, validTo }: RawLegal,
+): LegalRow {
   const [, row, nth] = record.ref.split('.');
   return {
     confidence,
@@ -55,6 +61,7 @@ function compileRow(record: RawRecord, { annex, effect, confidence }: RawAnnex, 
     ref: `${id}#${record.ref}`,
     citation: `${cite}, annex ${annex}, row ${row}${nth === undefined ? '' : `, record ${nth}`}`,
     effect,
+    source,
     validFrom,
     ...(validTo === undefined ? {} : { validTo }),
   };

@@ -2,9 +2,11 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../domain.ts';
+import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source } from '../domain.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
+import { compileCoverage } from './coverage.ts';
+import { compileEvidence } from './evidence.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, readFiles } from './files.ts';
 import type { Kind } from './folders.ts';
@@ -17,6 +19,7 @@ import type { RawGateway, RawProcedure } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
+import { addTableProcedures } from './table-procedures.ts';
 import { checkOrder, days, overlap } from './validity.ts';
 import { compileWitnesses, type OwnWitness, type WitnessPolicy } from './witnesses.ts';
 
@@ -38,7 +41,7 @@ export interface GatewaySettings {
 export interface Catalogue {
   readonly gateway: GatewaySettings;
   readonly agencies: ReadonlyMap<string, Agency>;
-  /** All versions of each procedure, oldest first. */
+  /** All versions of each procedure, oldest first; those too of which only an annex is known, and which have no form. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
   /** A code that was replaced → the code of the procedure that took its place. */
   readonly successors: ReadonlyMap<string, string>;
@@ -47,6 +50,8 @@ export interface Catalogue {
   readonly provisions: ReadonlyMap<string, Provision>;
   /** Every record of the annexes, suspect ones too, by the code of its procedure. */
   readonly rows: ReadonlyMap<string, readonly LegalRow[]>;
+  /** What the owners of databases publish of them, by database. */
+  readonly coverage: ReadonlyMap<string, readonly CoverageScope[]>;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -75,9 +80,11 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const provisions = compileLegal(valid('legal'));
   const rows = compileTable(valid('annex'), valid('legal'), provisions, broken);
   const sources = compileSources(valid('source'), schemas, broken, options);
-  const around: Surroundings = { schemas, provisions, sources, broken };
+  const coverage = compileCoverage(valid('coverage'), schemas, broken, options);
+  const around: Surroundings = { schemas, provisions, sources, coverage, broken };
   const procedures = compileProcedures(valid('procedure'), around);
   const successors = compileSuccessors(valid('procedure'), procedures);
+  addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
@@ -108,6 +115,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     sources,
     provisions,
     rows,
+    coverage,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };
@@ -144,8 +152,8 @@ function checkDatasets(schemas: Schemas, faults: Fault[]): void {
   }
 }
 
-function compileProcedures(files: readonly ConfigFile[], around: Surroundings): Map<string, Procedure[]> {
-  const procedures = new Map<string, Procedure[]>();
+function compileProcedures(files: readonly ConfigFile[], around: Surroundings): Map<string, readonly Procedure[]> {
+  const procedures = new Map<string, readonly Procedure[]>();
   for (const file of files) {
     const procedure = compileProcedure(file, around);
     checkOrder(file, file.value as RawProcedure, '');

@@ -15,6 +15,7 @@ export interface RawAnnex {
   annex: string;
   effect: Effect;
   confidence: string;
+  source: string;
   records: RawRecord[];
 }
 
@@ -33,6 +34,27 @@ export interface RawRecord {
   sector: string;
   confidence?: string;
   suspect?: string;
+}
+
+export interface RawEvidence {
+  instrument: string;
+  roles: Record<string, RawRole>;
+  rules: RawRule[];
+}
+
+export interface RawRule {
+  database: string;
+  types: string[];
+  documents: string[];
+  except?: string[];
+  records: RawRecordCheck[];
+  note?: Text;
+}
+
+export interface RawCoverage {
+  database: string;
+  sandbox?: boolean;
+  scopes: { datasets: 'all' | string[]; localities: 'all' | string[]; validFrom: string; validTo?: string }[];
 }
 
 /** What an annex does to its papers: `replaced-by-data` asks for them where the data cannot be had, `cut` asks for them no more. */
@@ -117,6 +139,7 @@ export interface RawAgency {
   id: string;
   name: Text;
   sandbox?: boolean;
+  locality?: string;
   scopes: Scope[];
   keys: 'sandbox' | AgencyKey[];
   grants?: RawGrant[];

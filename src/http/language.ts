@@ -1,5 +1,5 @@
 /** Which of the languages of the catalogue's texts a reader wants. */
-import type { Text } from '../domain.ts';
+import type { OfficialText, Text } from '../domain.ts';
 
 export type Language = keyof Text;
 
@@ -19,5 +19,5 @@ export function languageOf(accepted: string | undefined): Language {
   return wanted.sort((a, b) => b.weight - a.weight)[0]?.language ?? 'vi';
 }
 
-/** Where a text has no translation, English. */
-export const say = (text: Text, language: Language): string => text[language] ?? text.en;
+/** Where a text is not in that language, English; and Vietnamese where it has no translation at all. */
+export const say = (text: OfficialText, language: Language): string => text[language] ?? text.en ?? text.vi;

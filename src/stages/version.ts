@@ -7,8 +7,13 @@ import { Problem } from '../problems.ts';
 export function versionsOf({ procedures, successors }: Pick<Catalogue, 'procedures' | 'successors'>, code: string): readonly Procedure[] {
   const versions = procedures.get(code);
   if (versions !== undefined) return versions;
+  throw new Problem('unknown-procedure', successorOf(code, successors));
+}
+
+/** What to say of a code that was replaced. */
+export function successorOf(code: string, successors: Catalogue['successors']): { detail?: string } {
   const successor = successors.get(code);
-  throw new Problem('unknown-procedure', successor === undefined ? {} : { detail: `it was replaced by ${successor}` });
+  return successor === undefined ? {} : { detail: `it was replaced by ${successor}` };
 }
 
 /** Throws `procedure-not-in-force` where none of the versions applies on that day. */

@@ -1,5 +1,5 @@
 /** The form of one version of a procedure as a JSON Schema that ordinary form libraries draw and check by. Pure. */
-import type { Field, Procedure, Text } from '../../domain.ts';
+import type { Field, OfficialText, Procedure } from '../../domain.ts';
 import { type Language, say } from '../language.ts';
 import { CODES, MEMBERS } from './form-words.ts';
 
@@ -15,8 +15,10 @@ const DATES = {
 /** What is written freely may have several lines. */
 const FREE = { type: 'string', minLength: 1, maxLength: 4000 } as const;
 
-export function formSchema(procedure: Procedure, types: ReadonlyMap<string, Schema>, language: Language): Schema {
+/** `undefined` where only an annex is known of the procedure: it has no form. */
+export function formSchema(procedure: Procedure, types: ReadonlyMap<string, Schema>, language: Language): Schema | undefined {
   const { code, validFrom, validTo, form, replaces, parts } = procedure;
+  if (form === undefined) return undefined;
   const drawn = new Drawing(types, language);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -37,7 +39,7 @@ class Drawing {
     this.#language = language;
   }
 
-  titled(name: Text): Schema {
+  titled(name: OfficialText): Schema {
     return { title: say(name, this.#language), 'x-title': name };
   }
 

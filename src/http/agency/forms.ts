@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Catalogue } from '../../catalogue/load.ts';
 import { type Clock, dayInVietnam, type Scope } from '../../domain.ts';
+import { Problem } from '../../problems.ts';
 import { versionOn, versionsOf } from '../../stages/version.ts';
 import { LANGUAGES, type Language, languageOf } from '../language.ts';
 import { operation, type RouteAuthentication } from '../operation.ts';
@@ -42,8 +43,10 @@ export function formRoute(server: FastifyInstance, { catalogue, clock, authentic
     handler: async ({ params, query, headers }, reply) => {
       const procedure = versionOn(versionsOf(catalogue, params.code), query.on ?? dayInVietnam(clock()));
       const language = query.lang ?? languageOf(headers['accept-language']);
+      const form = formSchema(procedure, catalogue.schemas.types, language);
+      if (form === undefined) throw new Problem('no-form');
       reply.headers({ 'content-type': 'application/schema+json', 'content-language': language, vary: 'accept-language' });
-      return formSchema(procedure, catalogue.schemas.types, language);
+      return form;
     },
   });
 }
