@@ -207,7 +207,7 @@ export interface Component {
   readonly name: Text;
   readonly condition?: Text;
   readonly confidence: string;
-  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it' | 'no-source';
+  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it' | 'no-source' | 'no-binding' | 'crime-prevention-only';
   readonly replacedBy: readonly Evidence[];
   readonly note?: Text;
 }

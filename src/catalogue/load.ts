@@ -85,6 +85,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const procedures = compileProcedures(valid('procedure'), around);
   const successors = compileSuccessors(valid('procedure'), procedures);
   addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
+  // What was replaced is no longer asked for: its successor may cite its rows.
+  for (const old of successors.keys()) procedures.delete(old);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');

@@ -173,7 +173,9 @@ class Compiler {
         `${provision.ref} lets data of ${named} replace a paper, the evidence is of ${foreign.join(', ')}`,
       );
     }
-    if (provision.procedures.length > 0 && !provision.procedures.includes(this.#raw.code)) {
+    // A row about a procedure is about the one that took its place.
+    const { code, replaces = [] } = this.#raw;
+    if (provision.procedures.length > 0 && ![code, ...replaces].some((one) => provision.procedures.includes(one))) {
       this.#file.fault(at, 'wrong-provision', `${provision.ref} is about ${provision.procedures.join(', ')}`);
     }
   }
