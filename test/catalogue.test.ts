@@ -46,12 +46,11 @@ class Copy {
   reset(): void {
     rmSync(this.directory, { recursive: true });
     cpSync('config', this.directory, { recursive: true });
-    for (const procedure of ['1.000894', '1.001193', '1.001456', '1.012768']) {
-      this.remove(`procedures/${procedure}.yaml`);
-      const desk = this.read(DESK);
-      this.write(DESK, desk.replace(new RegExp(`  - id: \\S+\\n    procedure: "${procedure}"\\n(?:    .*\\n)+`), ''));
-    }
-    this.remove('agencies/X02.1.yaml');
+    for (const name of readdirSync(join(this.directory, 'procedures')))
+      if (![RESIDENCE, MARITAL].includes(`procedures/${name}`)) this.remove(`procedures/${name}`);
+    const grants = this.read(DESK).split(/(?<=^grants:\n|\n)(?= {2}(?:# .*\n {2})*- id: )/);
+    this.write(DESK, grants.filter((grant) => !grant.includes('procedure:') || /"1\.00(4222|4873)"/.test(grant)).join(''));
+    for (const agency of ['X02.1', 'X04.1']) this.remove(`agencies/${agency}.yaml`);
   }
 
   read(file: string): string {
@@ -588,7 +587,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     break: all(
       (copy) => copy.write('procedures/1.004222@2027-01-01.yaml', copy.read(RESIDENCE)),
       change('procedures/1.004222@2027-01-01.yaml', 'validFrom: 2026-07-01', 'validFrom: 2027-01-01'),
-      change(RESIDENCE, 'validTo: 2027-02-28', 'validTo: 2026-12-31'),
+      change(RESIDENCE, 'validFrom: 2026-07-01', 'validFrom: 2026-07-01\nvalidTo: 2026-12-31'),
     ),
     faults: [],
   },
@@ -632,7 +631,9 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     break: (copy) =>
       copy.write(
         'procedures/1.000002.yaml',
-        readFileSync('config/procedures/1.001456.yaml', 'utf8').replace('1.001456', '1.000002').replace('validTo: 2027', 'validTo: 2025'),
+        readFileSync('config/procedures/1.001456.yaml', 'utf8')
+          .replace('1.001456', '1.000002')
+          .replace('validFrom: 2026-01-01', 'validFrom: 2026-01-01\nvalidTo: 2025-02-28'),
       ),
     faults: [
       ['procedures/1.000002.yaml', 'validTo:', '/validTo', 'validity'],
@@ -646,6 +647,29 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     faults: [[DESK, '"validTo"', '/keys/0/validTo', 'validity']],
   },
   // The form
+  {
+    rule: 'a procedure that there is was not replaced',
+    break: change(RESIDENCE, 'code: "1.004222"', 'code: "1.004222"\nreplaces: ["1.004873"]'),
+    faults: [[RESIDENCE, 'replaces:', '/replaces/0', 'duplicate']],
+  },
+  {
+    rule: 'a procedure was replaced by one other',
+    break: all(
+      change(RESIDENCE, 'code: "1.004222"', 'code: "1.004222"\nreplaces: ["1.999999"]'),
+      change(MARITAL, 'code: "1.004873"', 'code: "1.004873"\nreplaces: ["1.999999"]'),
+    ),
+    faults: [[MARITAL, 'replaces:', '/replaces/0', 'duplicate']],
+  },
+  {
+    rule: 'what a register fills is not chosen or written by the declarant',
+    break: change(RESIDENCE, 'type: phone', 'type: phone\n    as: text # here'),
+    faults: [[RESIDENCE, '# here', '/fields/5/as', 'type-mismatch']],
+  },
+  {
+    rule: 'what is declared has a type that there is',
+    break: change(RESIDENCE, 'as: relation', 'as: cousin'),
+    faults: [[RESIDENCE, 'as: cousin', '/fields/8/as', 'unknown-reference']],
+  },
   {
     rule: 'a field stands once in the form',
     break: change(RESIDENCE, '- at: /email', '- at: /phone'),

@@ -4,6 +4,8 @@ import type { Component, Evidence, Procedure, Role } from '../domain.ts';
 
 /** JSON is YAML too, and quotes what has to be. */
 const quoted = (value: unknown): string => JSON.stringify(value);
+/** A comment ends with its line. */
+const onOneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 const pointer = (members: readonly string[]): string => `/${members.join('/')}`;
 
 /** `known` is what the gateway made of the rows by itself: the papers in their order, and the evidence that it has for some. */
@@ -83,7 +85,7 @@ function roleText({ name, label, kind, given, not, confirm }: Role): string {
 }
 
 function paperText(id: string, row: LegalRow, { name, replacedBy: [evidence] }: Component, { lookUps }: Procedure): string {
-  const reference = [row.instrument, row.provision].filter((part) => part !== '').join('; ');
+  const reference = onOneLine([row.instrument, row.provision].filter((part) => part !== '').join('; '));
   const records = evidence?.records ?? [];
   const checks = records.map(({ lookUp, value, is, equals }) => {
     const { role, dataset } = lookUps[lookUp] ?? { role: 'subject', dataset: '' };
@@ -94,7 +96,7 @@ function paperText(id: string, row: LegalRow, { name, replacedBy: [evidence] }: 
     checks.length > 0
       ? `    replacedBy:\n      - provision: ${row.ref}\n        records:\n${checks.join('')}`
       : `    kept: ${lackOf(evidence)}\n    # replacedBy: # instead of kept, once a record proves it\n    #   - provision: ${row.ref}\n    #     records: [{ role: subject, dataset: …, value: /… }]\n`;
-  return `  # ${row.citation}: data of ${row.database} (${row.databases.join(', ')}) replace it.
+  return `  # ${row.citation}: data of ${onOneLine(row.database)} (${row.databases.join(', ')}) replace it.
   # It was asked for under: ${reference}.
   - id: ${id}
     name: { vi: ${quoted(row.document)}, en: ${quoted(name.en)} }
@@ -106,6 +108,6 @@ ${how}`;
 const lackOf = (evidence: Evidence | undefined): string => (evidence?.settled?.verdict === 'ask' ? evidence.settled.reason : 'no-source');
 
 function leftOut({ citation, document, effect, suspect }: LegalRow): string {
-  if (suspect !== undefined) return `  # Left out, ${citation}, which is not believed: ${suspect}\n`;
-  return effect === 'cut' ? `  # Cut by ${citation}, and no part of the dossier: ${document}\n` : '';
+  if (suspect !== undefined) return `  # Left out, ${citation}, which is not believed: ${onOneLine(suspect)}\n`;
+  return effect === 'cut' ? `  # Cut by ${citation}, and no part of the dossier: ${onOneLine(document)}\n` : '';
 }
