@@ -24,6 +24,7 @@ const MARITAL = 'procedures/1.004873.yaml';
 const DESK = 'agencies/X01.1.yaml';
 const INSPECTORS = 'agencies/X09.1.yaml';
 const RESOLUTION = 'legal/nq-66-7-2025.yaml';
+const ANNEX = 'legal/nq-66-7-2025/annex-1.json';
 const NOTICES = 'sources/birth-notices.yaml';
 const LAND = 'sources/land.yaml';
 const EVERY_KIND = [DESK, RESIDENCE, RESOLUTION, LAND, 'gateway.yaml'];
@@ -171,6 +172,7 @@ const secondCivilRegistry = all(
   change('sources/civil-archive.yaml', 'id: civil-registry', 'id: civil-archive'),
   change('sources/civil-archive.yaml', '  birth: { maxAgeSeconds: 86400, absentMaxAgeSeconds: 60 }\n', ''),
   change('sources/civil-archive.yaml', '  marriage: { maxAgeSeconds: 3600, absentMaxAgeSeconds: 60 }\n', ''),
+  change('legal/nq-66-7-2025/evidence.yaml', 'role: deceased, dataset: death,', 'role: deceased, dataset: death, source: civil-registry,'),
 );
 const DEATH = '{ role: formerSpouse, dataset: death, value: /extract/number }';
 const forbidden = /Decree 58\/2026\/NĐ-CP, annex V, list 3/;
@@ -568,9 +570,17 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'a provision stands once in its instrument',
-    break: change(RESOLUTION, 'id: I.737', 'id: I.738'),
+    break: change(RESOLUTION, 'id: art-4-2-d', 'id: art-4-10'),
     faults: [
-      [RESOLUTION, 'I.738\n    cite: annex I, row 738', '/provisions/10/id', 'duplicate'],
+      [RESOLUTION, 'art-4-10\n    says', '/provisions/3/id', 'duplicate'],
+      [MARITAL, '#art-4-2-d', '/components/3/replacedBy/1/provision', 'unknown-reference'],
+    ],
+  },
+  {
+    rule: 'a row stands once in its annex',
+    break: change(ANNEX, '"ref":"I.737"', '"ref":"I.738"'),
+    faults: [
+      [ANNEX, '{"ref":"I.738","code":"1.004222","name":"Đăng ký thường trú vào', '/records/746/ref', 'duplicate'],
       [RESIDENCE, '#I.737', '/components/2/replacedBy/0/provision', 'unknown-reference'],
     ],
   },
@@ -1185,6 +1195,7 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
 t.test('production refuses every part of the sandbox', async (t) => {
   const sandboxed = ['gateway.yaml /citizens/keys', 'gateway.yaml /logOrigin'];
   for (const name of readdirSync('config/agencies')) sandboxed.push(`agencies/${name} /sandbox`);
+  for (const name of readdirSync('config/coverage')) sandboxed.push(`coverage/${name} /sandbox`);
   for (const name of readdirSync('config/sources')) sandboxed.push(`sources/${name} /address`, `sources/${name} /credential`);
   try {
     openCatalogue('config', false);
@@ -1202,6 +1213,7 @@ t.test('production refuses every part of the sandbox', async (t) => {
   for (const name of readdirSync('config/sources')) {
     copy.write(`sources/${name}`, copy.read(`sources/${name}`).replaceAll(/: sandbox:.*/g, ': env:SOMEWHERE'));
   }
+  for (const name of readdirSync('config/coverage')) copy.change(`coverage/${name}`, 'sandbox: true\n', '');
   copy.change('gateway.yaml', 'oncegate.example/log', 'log.agency.test');
   copy.change('gateway.yaml', 'keys: sandbox', 'jwks: https://id.agency.test/jwks');
   t.strictSame(copy.faults(false), [], 'and takes the same without them');
@@ -1381,7 +1393,8 @@ t.test('oncegate check', async (t) => {
   };
   const { digest, procedures, sources, agencies } = openCatalogue('config', true);
   const grants = [...agencies.values()].flatMap((agency) => agency.grants);
-  const summary = `${procedures.size} procedures, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
+  const forms = new Set(readdirSync('config/procedures').map((name) => name.slice(0, 8))).size;
+  const summary = `${forms} procedures and ${procedures.size - forms} without a form, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
   t.strictSame(check('config'), { status: 0, stdout: `ok: ${summary}; digest ${digest}\n`, stderr: '' }, 'says what there is');
   const copy = new Copy(t);
   copy.change(DESK, 'scopes: [prefill]', 'scopes: [prefill, citizen]');

@@ -67,7 +67,7 @@ function compileGrants(
     const at = `/grants/${i}`;
     checkOrder(file, raw, at);
     const versions = procedures.get(raw.procedure) ?? [];
-    if (versions.length === 0 && !around.broken('procedures', raw.procedure))
+    if (versions.length === 0 && !around.broken('procedures', raw.procedure) && !around.broken('annexes'))
       file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);
     if (versions.length > 0 && !versions.some((version) => overlap(version, raw))) {
       file.fault(at, 'validity', `no version of ${raw.procedure} applies while the grant holds`);

@@ -25,6 +25,8 @@ export function compileEvidence(
   const proofs = new Map<string, Proof>();
   for (const file of files) {
     const { instrument, roles, rules } = file.value as RawEvidence;
+    // Which rows there are is not known then, and what a rule finds or misses says nothing.
+    if (around.broken('annexes')) continue;
     if (file.file !== `legal/${instrument}/evidence.yaml`)
       file.fault('/instrument', 'file-name', `the evidence of ${instrument} stands in legal/${instrument}/evidence.yaml`);
     const own = [...rows.values()].flat().filter((row) => row.ref.startsWith(`${instrument}#`) && row.suspect === undefined);

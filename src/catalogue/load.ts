@@ -131,6 +131,11 @@ function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broke
   const sound = new Set(files.filter(({ valid }) => valid).map(({ file }) => file));
   const broken = faults.map(({ file }) => file).filter((file) => !sound.has(file) && /^[^.]+$|\.(ya?ml|json)$/.test(file));
   const names = new Set(broken.map((file) => file.replace(/(@[0-9-]+)?\.(ya?ml|json)$/, '')));
+  // Without one of its annexes, or without itself, nobody knows which rows an instrument has.
+  for (const { file, valid } of files.filter(({ kind }) => kind === 'annex')) {
+    const instrument = file.slice(0, file.lastIndexOf('/'));
+    if (!valid || names.has(instrument)) names.add(instrument).add('annexes');
+  }
   return (folder, name) =>
     names.has(folder) || (name === undefined ? broken.some((file) => file.startsWith(`${folder}/`)) : names.has(`${folder}/${name}`));
 }

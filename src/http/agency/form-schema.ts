@@ -22,7 +22,6 @@ export function formSchema(procedure: Procedure, types: ReadonlyMap<string, Sche
   const drawn = new Drawing(types, language);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $id: `oncegate:form/${code}/${validFrom}/${language}`,
     ...drawn.titled(form.name),
     ...drawn.group(procedure.fields, 0),
     'x-procedure': { code, name: procedure.name, validFrom, validTo, confidence: form.confidence, replaces, parts },
