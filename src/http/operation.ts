@@ -9,9 +9,9 @@ export interface OperationDescription {
   readonly tag: 'Agencies' | 'Auditors' | 'Citizens' | 'The log' | 'Witness' | 'Tokens' | 'Operators';
   /** The scope of an agency's token, `any` for any of them, `citizen` for a citizen's token, `none` for no token. */
   readonly scope: Scope | 'any' | 'citizen' | 'none';
-  /** Names of schemas in `schemas/api/`, or what is not JSON; or JSON by another name, with the schema. */
+  /** Names of schemas in `schemas/api/`, or what is not JSON; or JSON under another name, with what it is. */
   readonly body?: string | { readonly type: string; readonly description: string };
-  readonly reply: string | { readonly type: string | readonly string[]; readonly schema?: string; readonly description: string };
+  readonly reply: string | { readonly type: string | readonly string[]; readonly schema?: object; readonly description: string };
   readonly params?: Readonly<Record<string, object>>;
   readonly querystring?: object;
   /** Header fields of its own, none of which has to be there. */
@@ -43,7 +43,10 @@ export function operation(described: OperationDescription): Record<string, unkno
   const [content, meaning] =
     typeof reply === 'string'
       ? [{ 'application/json': { schema: { $ref: `${reply}#` } } }, 'Done.']
-      : [Object.assign({}, ...[reply.type].flat().map((type) => contentOf(type, reply.schema))), reply.description];
+      : [
+          Object.assign({}, ...[reply.type].flat().map((type) => ({ [type]: { schema: reply.schema ?? { type: 'string' } } }))),
+          reply.description,
+        ];
   return {
     summary,
     ...(description === undefined ? {} : { description }),
@@ -60,9 +63,6 @@ export function operation(described: OperationDescription): Record<string, unkno
     response: { 200: { description: meaning, content }, ...Object.fromEntries(refused) },
   };
 }
-
-const contentOf = (type: string, schema: string | undefined): object =>
-  schema === undefined ? text(type) : { [type]: { schema: { $ref: `${schema}#` } } };
 
 const text = (type: string, description?: string): Record<string, { schema: object }> => ({
   [type]: { schema: { type: 'string', ...(description === undefined ? {} : { description }) } },

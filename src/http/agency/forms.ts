@@ -14,6 +14,13 @@ export interface FormTools {
   readonly authentication: (scope?: Scope) => RouteAuthentication;
 }
 
+/** No schema in `schemas/api/` with an example: what makes the OpenAPI document takes the keywords of a schema that is an example for its own. */
+const FORM = {
+  type: 'object',
+  description:
+    'A JSON Schema of draft 2020-12 of the values of the form, nested as its pointers are. A field has `title` and, where there is something to know, `description`, `oneOf` with `const` and `title` where it is chosen, `x-signature` where it is a signature or consent. `x-title` and `x-description` hold all languages; `x-procedure` the code, name, days, and the procedures that it replaces or joins.',
+};
+
 interface FormRequest {
   readonly Params: { readonly code: string };
   readonly Querystring: { readonly on?: string; readonly lang?: Language };
@@ -37,7 +44,7 @@ export function formRoute(server: FastifyInstance, { catalogue, clock, authentic
           lang: { enum: LANGUAGES, description: 'Language of the labels; by `Accept-Language` unless said, and Vietnamese failing that.' },
         },
       },
-      reply: { type: 'application/schema+json', schema: 'Form', description: 'Done.' },
+      reply: { type: 'application/schema+json', schema: FORM, description: 'Done.' },
       refusals: [400, 401, 404],
     }),
     handler: async ({ params, query, headers }, reply) => {
