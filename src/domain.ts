@@ -12,6 +12,9 @@ export interface Text {
   readonly fr?: string;
 }
 
+/** A name as an official text has it: it may have no translation. */
+export type OfficialText = Pick<Text, 'vi'> & Partial<Text>;
+
 /** Days YYYY-MM-DD in Viet Nam's time, both inclusive; no `validTo` means no known end. */
 export interface Validity {
   readonly validFrom: string;
@@ -125,6 +128,13 @@ export interface SourceDataset {
   readonly staleSeconds?: number;
 }
 
+/** A part of a database that its owner says is there to replace papers. */
+export interface CoverageScope extends Validity {
+  readonly datasets: 'all' | ReadonlySet<string>;
+  /** Codes of provinces. */
+  readonly localities: 'all' | ReadonlySet<string>;
+}
+
 /** A person or thing of the dossier, and how its key is known. */
 export interface Role {
   readonly name: string;
@@ -154,6 +164,8 @@ export interface PlannedLookUp {
   readonly role: string;
   readonly source: string;
   readonly dataset: string;
+  /** What the owner of the source's database publishes of it; absent where nothing was published. */
+  readonly coverage?: readonly CoverageScope[];
   /** 1 for a key the caller gives, one more for each record that must be read before. */
   readonly stage: number;
 }
@@ -166,6 +178,9 @@ export interface Field {
   readonly required: boolean;
   readonly editable: boolean;
   readonly precision?: 'year' | 'month' | 'day';
+  /** What is written in a declared field: a type by name, or one of several values. */
+  readonly as?: string;
+  readonly choices?: readonly { readonly value: string; readonly name: Text }[];
   readonly from: readonly Binding[];
   readonly prevails?: Provision;
   readonly note?: Text;
@@ -189,6 +204,8 @@ export interface Evidence {
   readonly records: readonly RecordCheck[];
   /** An officer has to see that the data is of this case: at most `partly`. */
   readonly compare: boolean;
+  /** What it comes to whatever any register says: the paper is struck from the dossier, or nothing is known that would prove it. */
+  readonly settled?: { readonly verdict: 'cut' } | { readonly verdict: 'ask'; readonly reason: string };
 }
 export interface RecordCheck {
   readonly lookUp: number;
@@ -202,7 +219,7 @@ export interface Component {
   readonly name: Text;
   readonly condition?: Text;
   readonly confidence: string;
-  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it';
+  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it' | 'no-source' | 'no-binding' | 'crime-prevention-only';
   readonly replacedBy: readonly Evidence[];
   readonly note?: Text;
 }
@@ -210,10 +227,16 @@ export interface Component {
 /** One version of a procedure, compiled: everything a request needs, looked up and checked at boot. */
 export interface Procedure extends Validity {
   readonly code: string;
-  readonly name: Text;
-  readonly sector?: Text;
-  readonly agency: Text;
-  readonly form: { readonly name: Text; readonly confidence: string };
+  /** Codes whose place it took. */
+  readonly replaces?: readonly string[];
+  /** Of an interlinked procedure: those that it joins, in the catalogue or not. */
+  readonly parts?: readonly string[];
+  readonly name: OfficialText;
+  readonly sector?: OfficialText;
+  /** Who decides it; an annex does not say. */
+  readonly agency?: Text;
+  /** Absent where only an annex is known: then there are no fields either. */
+  readonly form?: { readonly name: Text; readonly confidence: string };
   readonly legalBasis: readonly Provision[];
   readonly factSources: readonly string[];
   readonly maxAgeSeconds?: number;
@@ -259,6 +282,8 @@ export interface Agency {
   readonly id: string;
   readonly name: Text;
   readonly sandbox: boolean;
+  /** Code of the province it works in; absent where it works in several, or does not say. */
+  readonly locality?: string;
   readonly scopes: ReadonlySet<Scope>;
   readonly keys: readonly AgencyKey[] | 'sandbox';
   readonly grants: readonly Grant[];
@@ -336,6 +361,8 @@ export type Plan = Brand<'plan'> & {
   readonly judged: ReadonlySet<number>;
   /** Indexes of the look-ups that the above need, in stage order. */
   readonly lookUps: readonly number[];
+  /** Indexes of those that replace no paper here today: the owner publishes nothing of the kind for the agency's province. */
+  readonly uncovered: ReadonlySet<number>;
 };
 
 /** Proof that the intent is on record: `ask` of a source takes one. Only `open` makes one. */
@@ -400,7 +427,7 @@ export interface FieldResult {
   retryAfterSeconds?: number;
 }
 
-export type Verdict = 'replaced' | 'partly' | 'ask' | 'pending';
+export type Verdict = 'replaced' | 'partly' | 'ask' | 'cut' | 'pending';
 
 export interface ComponentResult {
   id: string;

@@ -273,6 +273,8 @@ await table('every way of being refused', [
   ],
   ['a completion that there is not', http('GET', `/v1/prefills/${randomUUID()}`, bearer(token)), 'unknown-completion'],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
+  ['a form of which only an annex is known', http('GET', '/v1/procedures/1.014178/form', bearer(token)), 'no-form'],
+  ['a person in the place of a day', http('GET', `/v1/procedures/1.004222/form?on=${NUMBER}`, bearer(token)), 'invalid-request'],
   [
     'a procedure that the agency has no grant for',
     prefill({ ...GOOD, procedure: '1.012768' }),

@@ -2,19 +2,24 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../domain.ts';
+import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source } from '../domain.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
+import { compileCoverage } from './coverage.ts';
+import { compileEvidence } from './evidence.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
-import { type ConfigFile, type Kind, readFiles } from './files.ts';
+import { type ConfigFile, readFiles } from './files.ts';
+import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
+import { compileTable, type LegalRow } from './legal-table.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
+import { addTableProcedures } from './table-procedures.ts';
 import { checkOrder, days, overlap } from './validity.ts';
 import { compileWitnesses, type OwnWitness, type WitnessPolicy } from './witnesses.ts';
 
@@ -42,11 +47,17 @@ export interface GatewaySettings {
 export interface Catalogue {
   readonly gateway: GatewaySettings;
   readonly agencies: ReadonlyMap<string, Agency>;
-  /** All versions of each procedure, oldest first. */
+  /** All versions of each procedure, oldest first; those too of which only an annex is known, and which have no form. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
+  /** A code that was replaced → the code of the procedure that took its place. */
+  readonly successors: ReadonlyMap<string, string>;
   readonly sources: ReadonlyMap<string, Source>;
   /** By the name that the other files cite them by. */
   readonly provisions: ReadonlyMap<string, Provision>;
+  /** Every record of the annexes, suspect ones too, by the code of its procedure. */
+  readonly rows: ReadonlyMap<string, readonly LegalRow[]>;
+  /** What the owners of databases publish of them, by database. */
+  readonly coverage: ReadonlyMap<string, readonly CoverageScope[]>;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -73,9 +84,15 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const valid = (kind: Kind): ConfigFile[] => files.filter((file) => file.kind === kind && file.valid);
 
   const provisions = compileLegal(valid('legal'));
+  const rows = compileTable(valid('annex'), valid('legal'), provisions, broken);
   const sources = compileSources(valid('source'), schemas, broken, options);
-  const around: Surroundings = { schemas, provisions, sources, broken };
+  const coverage = compileCoverage(valid('coverage'), schemas, broken, options);
+  const around: Surroundings = { schemas, provisions, sources, coverage, broken };
   const procedures = compileProcedures(valid('procedure'), around);
+  const successors = compileSuccessors(valid('procedure'), procedures);
+  addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
+  // What was replaced is no longer asked for: its successor may cite its rows.
+  for (const old of successors.keys()) procedures.delete(old);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
@@ -105,8 +122,11 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     },
     agencies,
     procedures,
+    successors,
     sources,
     provisions,
+    rows,
+    coverage,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };
@@ -120,6 +140,11 @@ function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broke
   const sound = new Set(files.filter(({ valid }) => valid).map(({ file }) => file));
   const broken = faults.map(({ file }) => file).filter((file) => !sound.has(file) && /^[^.]+$|\.(ya?ml|json)$/.test(file));
   const names = new Set(broken.map((file) => file.replace(/(@[0-9-]+)?\.(ya?ml|json)$/, '')));
+  // Without one of its annexes, or without itself, nobody knows which rows an instrument has.
+  for (const { file, valid } of files.filter(({ kind }) => kind === 'annex')) {
+    const instrument = file.slice(0, file.lastIndexOf('/'));
+    if (!valid || names.has(instrument)) names.add(instrument).add('annexes');
+  }
   return (folder, name) =>
     names.has(folder) || (name === undefined ? broken.some((file) => file.startsWith(`${folder}/`)) : names.has(`${folder}/${name}`));
 }
@@ -143,8 +168,8 @@ function checkDatasets(schemas: Schemas, faults: Fault[]): void {
   }
 }
 
-function compileProcedures(files: readonly ConfigFile[], around: Surroundings): Map<string, Procedure[]> {
-  const procedures = new Map<string, Procedure[]>();
+function compileProcedures(files: readonly ConfigFile[], around: Surroundings): Map<string, readonly Procedure[]> {
+  const procedures = new Map<string, readonly Procedure[]>();
   for (const file of files) {
     const procedure = compileProcedure(file, around);
     checkOrder(file, file.value as RawProcedure, '');
@@ -158,4 +183,18 @@ function compileProcedures(files: readonly ConfigFile[], around: Surroundings): 
     );
   }
   return procedures;
+}
+
+function compileSuccessors(files: readonly ConfigFile[], procedures: ReadonlyMap<string, unknown>): Map<string, string> {
+  const successors = new Map<string, string>();
+  for (const file of files) {
+    const { code, replaces = [] } = file.value as RawProcedure;
+    replaces.forEach((old, i) => {
+      const other = successors.get(old) ?? code;
+      if (procedures.has(old)) file.fault(`/replaces/${i}`, 'duplicate', `${old} is a procedure of the catalogue`);
+      else if (other !== code) file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
+      successors.set(old, other);
+    });
+  }
+  return successors;
 }

@@ -49,6 +49,8 @@ export function assemble(
   const told = new Set(
     [...plan.disclosed].flatMap((index) => procedure.fields[index]?.from.map(({ lookUp }) => procedure.lookUps[lookUp]?.role) ?? []),
   );
+  // Without a form, a verdict is what is told of the person asked about.
+  if (procedure.fields.length === 0) told.add('subject');
   const components = procedure.components.map((component, index) =>
     judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field }),
   );

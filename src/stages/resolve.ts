@@ -62,7 +62,10 @@ class Resolution {
   }
 
   resolved(): Resolved {
-    return { outcomes: this.#settled, keys: this.#known, stale: this.#stale } as unknown as Resolved;
+    // Whom the caller names only for a record to be compared with was never looked up.
+    const { subject, related = {} } = this.#authorised.request;
+    const keys = new Map([['subject', subject], ...Object.entries(related), ...this.#known]);
+    return { outcomes: this.#settled, keys, stale: this.#stale } as unknown as Resolved;
   }
 
   /** Whether one of these sources is still away, with all that they need asked and nothing else. */
