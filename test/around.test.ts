@@ -726,6 +726,8 @@ t.test('a prefill is taken while it can be answered in time', async (t) => {
     let entered = 0;
     while (entered < atWork && take(admission)) entered++;
     t.equal(entered === atWork && take(admission), taken, rule);
+    // Who can wait gives way earlier, as soon as those are there that are always taken.
+    t.equal(admission.crowded(), !taken || (active === 100 && entered + 1 >= 64), `${rule}: whether a line of a batch waits`);
   }
   const loop = { active: 0, idle: 0 };
   const stuck = new Admission({ deadlineMs: 3000, loopTimes: () => ({ ...loop }) });
