@@ -341,6 +341,11 @@ t.test('over HTTP', async (t) => {
     t.match(await law('1.004251'), [{ effect: 'cut', fetchable: false, reason: 'cut' }]);
     t.match(await law('1.013226'), [{ fetchable: true }]);
     t.match(await law('1.013226', 'X03.2'), [{ fetchable: false, reason: 'not-covered' }]);
+    const { sources } = (await get('/v1/sources', 'X03.2')).body as unknown as { sources: { id: string }[] };
+    t.match(
+      sources.find(({ id }) => id === 'land'),
+      { datasets: [{ coverage: 'not-covered' }, { coverage: 'not-covered' }] },
+    );
     t.match(await law('1.004222'), [{ fetchable: true }, { suspect: String, reason: 'suspect' }, { fetchable: true }, { fetchable: true }]);
   });
 
