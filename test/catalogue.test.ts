@@ -588,7 +588,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     rule: 'a provision stands once in its instrument',
     break: change(RESOLUTION, 'id: art-4-2-d', 'id: art-4-10'),
     faults: [
-      [RESOLUTION, 'art-4-10\n    says', '/provisions/3/id', 'duplicate'],
+      [RESOLUTION, 'art-4-10\n    cite: article 4(10)', '/provisions/3/id', 'duplicate'],
       [MARITAL, '#art-4-2-d', '/components/3/replacedBy/1/provision', 'unknown-reference'],
     ],
   },
@@ -1443,7 +1443,7 @@ t.test('oncegate check', async (t) => {
       status: 1,
       stdout: '',
       stderr: [
-        'agencies/X01.1.yaml:6 /scopes/1 [schema] must be one of prefill, verify, audit',
+        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit`,
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone`,
         'the configuration has 2 faults',
         '',

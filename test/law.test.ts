@@ -265,7 +265,7 @@ t.test('faults of a table are named by file, line and record, all at once', asyn
   );
 });
 
-const CODES = ['1.014178', '1.001088', '1.013226', '2.001263', '1.012892', '1.003204', '2.002093', '1.004251'];
+const CODES = ['1.004222', '1.014178', '1.001088', '1.013226', '2.001263', '1.012892', '1.003204', '2.002093', '1.004251'];
 /** An agency of a province, with a grant that outlasts the resolution. */
 const agency = (file: Edited, id: string, locality: string): object => ({
   ...file,
@@ -341,6 +341,11 @@ t.test('over HTTP', async (t) => {
     t.match(await law('1.004251'), [{ effect: 'cut', fetchable: false, reason: 'cut' }]);
     t.match(await law('1.013226'), [{ fetchable: true }]);
     t.match(await law('1.013226', 'X03.2'), [{ fetchable: false, reason: 'not-covered' }]);
+    const { sources } = (await get('/v1/sources', 'X03.2')).body as unknown as { sources: { id: string }[] };
+    t.match(
+      sources.find(({ id }) => id === 'land'),
+      { datasets: [{ coverage: 'not-covered' }, { coverage: 'not-covered' }] },
+    );
     t.match(await law('1.004222'), [{ fetchable: true }, { suspect: String, reason: 'suspect' }, { fetchable: true }, { fetchable: true }]);
   });
 
@@ -421,10 +426,17 @@ t.test('over HTTP', async (t) => {
       t.strictSame(verdicts(reply), expected, rule);
       t.strictSame([reply.form, reply.fields], [{}, {}], `${rule}: and nothing of a record leaves`);
     }
+    const form = await prefill('1.004222', AN, { householder: '003060000021' }, 'X03.2');
+    t.match(
+      verdicts(form),
+      ['declaration ask', 'dwelling-ownership ask not-covered', 'kinship replaced'].map((text) => new RegExp(`^${text}`)),
+    );
+    t.equal(form.fields['/dwelling/certificateSerial']?.status, 'filled', 'coverage decides on papers, not on the values of a form');
+    t.match((await get('/v1/procedures/1.004222', 'X03.2')).body.law, [{ reason: 'not-covered' }, {}, { fetchable: true }, {}]);
     const dead = await prefill('2.001263', '003052000062');
     t.match(dead.notices, [{ code: 'person-deceased', role: 'subject' }], 'that the person has died is said');
     const before = main.lookUps();
-    await prefill('1.013226', '003085000041', { certificate: 'ZZ 00000041' }, 'X03.2');
+    await prefill('1.013226', AN, { certificate: 'ZZ 00000171' }, 'X03.2');
     t.equal(main.lookUps(), before, 'nobody is asked for what is not published');
   });
 

@@ -141,10 +141,12 @@ function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broke
   const broken = faults.map(({ file }) => file).filter((file) => !sound.has(file) && /^[^.]+$|\.(ya?ml|json)$/.test(file));
   const names = new Set(broken.map((file) => file.replace(/(@[0-9-]+)?\.(ya?ml|json)$/, '')));
   // Without one of its annexes, or without itself, nobody knows which rows an instrument has.
-  for (const { file, valid } of files.filter(({ kind }) => kind === 'annex')) {
-    const instrument = file.slice(0, file.lastIndexOf('/'));
-    if (!valid || names.has(instrument)) names.add(instrument).add('annexes');
+  const folderOf = (file: string): string => file.slice(0, file.lastIndexOf('/'));
+  for (const file of broken) {
+    if (/\/annex-[^/]+$/.test(file)) names.add(folderOf(file)).add('annexes');
+    if (/^legal(\/[^/.]+)?$/.test(file)) names.add('annexes');
   }
+  if (files.some(({ kind, file }) => kind === 'annex' && names.has(folderOf(file)))) names.add('annexes');
   return (folder, name) =>
     names.has(folder) || (name === undefined ? broken.some((file) => file.startsWith(`${folder}/`)) : names.has(`${folder}/${name}`));
 }
