@@ -9,7 +9,7 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]["']?d["']?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
 
 /** The kinds of files and the directory of each; `gateway` is the single file at the top. */
-export const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal' } as const;
+export const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal', codes: 'codes' } as const;
 export type Kind = keyof typeof FOLDERS | 'gateway';
 
 export interface ConfigFile {

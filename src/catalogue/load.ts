@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../domain.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
+import { type CodeList, compileCodes } from './codes.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, type Kind, readFiles } from './files.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
@@ -41,6 +42,8 @@ export interface Catalogue {
   readonly sources: ReadonlyMap<string, Source>;
   /** By the name that the other files cite them by. */
   readonly provisions: ReadonlyMap<string, Provision>;
+  /** By name, all versions of each, oldest first. */
+  readonly codes: ReadonlyMap<string, readonly CodeList[]>;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -67,6 +70,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const valid = (kind: Kind): ConfigFile[] => files.filter((file) => file.kind === kind && file.valid);
 
   const provisions = compileLegal(valid('legal'));
+  const codes = compileCodes(valid('codes'));
   const sources = compileSources(valid('source'), schemas, broken, options);
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
@@ -98,6 +102,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     procedures,
     sources,
     provisions,
+    codes,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };

@@ -13,6 +13,9 @@ export function compareNames(a: string, b: string): NameComparison {
   return fold(x) === fold(y) ? 'diacritics' : 'different';
 }
 
+/** Equal for names that are one name: the same, or the same but for the place of a tone. For comparing and finding, never shown. */
+export const nameKey = (name: string): string => tone(exact(name));
+
 /** Case, composition, look-alike letters, apostrophes, dashes and spaces are no difference. The letters i and y are. */
 function exact(name: string): string {
   return name
