@@ -8,9 +8,10 @@ import type { Schemas } from './schemas.ts';
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]["']?d["']?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
 
-/** The kinds of files and the directory of each; `gateway` is the single file at the top. */
+/** The kinds of files and the directory of each; `gateway` is the single file at the top, `places` the one beside the tables of places. */
 export const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal', codes: 'codes' } as const;
-export type Kind = keyof typeof FOLDERS | 'gateway';
+const SINGLE = { gateway: 'gateway.yaml', places: 'places/places.yaml' } as const;
+export type Kind = keyof typeof FOLDERS | keyof typeof SINGLE;
 
 export interface ConfigFile {
   readonly kind: Kind;
@@ -25,7 +26,10 @@ export interface ConfigFile {
 /** Reads every file of the directory. Faults are added to `faults`; `read` is told the bytes of each file, for the digest. */
 export function readFiles(directory: string, schemas: Schemas, faults: Fault[], read: (file: string, bytes: Buffer) => void): ConfigFile[] {
   const files: ConfigFile[] = [];
-  const names: { kind: Kind; file: string }[] = [{ kind: 'gateway', file: 'gateway.yaml' }];
+  const names: { kind: Kind; file: string }[] = [
+    { kind: 'gateway', file: SINGLE.gateway },
+    { kind: 'places', file: SINGLE.places },
+  ];
   for (const [kind, folder] of Object.entries(FOLDERS) as [keyof typeof FOLDERS, string][]) {
     try {
       for (const name of readdirSync(join(directory, folder)).sort()) {
@@ -99,7 +103,7 @@ function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, fa
       fault(problem.pointer, 'schema', problem.message);
     }
   }
-  const expected = kind === 'gateway' ? undefined : expectedName(kind, value);
+  const expected = kind in SINGLE ? undefined : expectedName(kind, value);
   if (valid && expected !== undefined && !expected.test(basename(file))) {
     fault('', 'file-name', `the file's name should begin with what it describes: ${expected.source}`);
   }

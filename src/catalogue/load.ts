@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../domain.ts';
+import type { Places } from '../vietnam/places/places.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
 import { type CodeList, compileCodes } from './codes.ts';
@@ -10,6 +11,7 @@ import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, type Kind, readFiles } from './files.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
+import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
@@ -44,6 +46,7 @@ export interface Catalogue {
   readonly provisions: ReadonlyMap<string, Provision>;
   /** By name, all versions of each, oldest first. */
   readonly codes: ReadonlyMap<string, readonly CodeList[]>;
+  readonly places: Places;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -63,7 +66,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const digested: [string, string][] = [];
   const own = join(options.directory, 'datasets');
   const schemas = loadSchemas(options.schemaDirectory, existsSync(own) ? own : undefined, faults);
-  const files = readFiles(options.directory, schemas, faults, (file, bytes) => digested.push([file, hash('sha256', bytes, 'hex')]));
+  const read = (file: string, bytes: Buffer): void => void digested.push([file, hash('sha256', bytes, 'hex')]);
+  const files = readFiles(options.directory, schemas, faults, read);
   for (const file of schemas.files) digested.push([`datasets/${basename(file)}`, hash('sha256', readFileSync(file), 'hex')]);
   const broken = brokenIn(files, faults);
   checkDatasets(schemas, faults);
@@ -71,6 +75,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
 
   const provisions = compileLegal(valid('legal'));
   const codes = compileCodes(valid('codes'));
+  const places = compilePlaces(options.directory, valid('places')[0], faults, read);
   const sources = compileSources(valid('source'), schemas, broken, options);
   const around: Surroundings = { schemas, provisions, sources, broken };
   const procedures = compileProcedures(valid('procedure'), around);
@@ -86,7 +91,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
 
-  if (faults.length > 0) throw new ConfigurationError(faults);
+  if (faults.length > 0 || places === undefined) throw new ConfigurationError(faults);
   return {
     gateway: {
       logOrigin: raw?.logOrigin ?? '',
@@ -103,6 +108,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     sources,
     provisions,
     codes,
+    places,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };
