@@ -164,6 +164,10 @@ export interface Field {
   readonly required: boolean;
   readonly editable: boolean;
   readonly precision?: 'year' | 'month' | 'day';
+  /** An address is given under the unit of today, where that is certain. */
+  readonly asOfToday?: boolean;
+  /** How two values differ in meaning on a day, where they are not compared as they stand; undefined where they say the same. */
+  readonly compare?: (a: JsonValue, b: JsonValue, today: string) => Conflict['difference'] | undefined;
   readonly from: readonly Binding[];
   readonly prevails?: Provision;
   readonly note?: Text;
@@ -353,6 +357,8 @@ export interface FieldResult {
   /** Sources that hold the value too but did not answer. */
   unconfirmed?: string[];
   retryAfterSeconds?: number;
+  /** Of an address: its unit as recorded and as of today (`AddressPlace` of src/vietnam/places/address.ts). */
+  place?: object;
 }
 
 export type Verdict = 'replaced' | 'partly' | 'ask';
@@ -370,8 +376,8 @@ export interface ComponentResult {
 
 export interface Conflict {
   field: string;
-  /** How the values differ: `diacritics` (names), `suspect-default` (a 1 January that may stand for an unknown day), `different`. */
-  difference: 'diacritics' | 'suspect-default' | 'different';
+  /** How the values differ: `diacritics` (names), `suspect-default` (a 1 January that may stand for an unknown day), `old-unit` (an address under a unit that was split, which may be the other’s), `different`. */
+  difference: 'diacritics' | 'suspect-default' | 'old-unit' | 'different';
   values: { source: string; value: JsonValue }[];
   rule?: string;
   legalBasis?: string;

@@ -42,6 +42,7 @@ export async function exchange(
     }
     const prefill = assemble(record.id, record.salt, authorised, planned, resolved, {
       sources: tools.catalogue.sources,
+      places: tools.catalogue.places,
       now: tools.clock(),
     });
     return await record.close(authorised, planned, resolved, prefill);

@@ -11,6 +11,7 @@ import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, type Kind, readFiles } from './files.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
+import { meanings } from './meaning.ts';
 import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
@@ -77,7 +78,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const codes = compileCodes(valid('codes'));
   const places = compilePlaces(options.directory, valid('places')[0], faults, read);
   const sources = compileSources(valid('source'), schemas, broken, options);
-  const around: Surroundings = { schemas, provisions, sources, broken };
+  const around: Surroundings = { schemas, provisions, sources, meanings: meanings(places, codes), broken };
   const procedures = compileProcedures(valid('procedure'), around);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
   checkAgencies(valid('source'), agencies, broken);

@@ -79,7 +79,10 @@ class Compiler {
     const { schemas } = this.#around;
     if (!schemas.types.has(raw.type)) this.#file.fault(`${at}/type`, 'unknown-reference', `there is no type ${raw.type}`);
     if (raw.precision && raw.type !== 'date') this.#file.fault(`${at}/precision`, 'type-mismatch', 'only a date has a precision');
+    if (raw.asOfToday !== undefined && raw.type !== 'address')
+      this.#file.fault(`${at}/asOfToday`, 'type-mismatch', 'only an address has a unit of today');
     if (isCrimePreventionName(raw.at)) this.#bindings.forbidden(`${at}/at`);
+    const compare = this.#around.meanings(raw.type);
     const prevails = raw.prevails === undefined ? undefined : this.provision(raw.prevails, `${at}/prevails`, 'some day');
     return {
       at: raw.at,
@@ -89,6 +92,8 @@ class Compiler {
       required: raw.required,
       editable: raw.editable ?? false,
       ...(raw.precision ? { precision: raw.precision } : {}),
+      ...(raw.asOfToday ? { asOfToday: true } : {}),
+      ...(compare ? { compare } : {}),
       from: (raw.from ?? []).map((binding, i) => this.#bindings.binding(binding, `${at}/from/${i}`, raw.type)),
       ...(prevails ? { prevails } : {}),
       ...(raw.note ? { note: raw.note } : {}),

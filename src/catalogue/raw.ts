@@ -39,6 +39,7 @@ export interface RawField {
   required: boolean;
   editable?: boolean;
   precision?: 'year' | 'month' | 'day';
+  asOfToday?: boolean;
   from?: RawBinding[];
   prevails?: string;
   note?: Text;

@@ -1,5 +1,6 @@
 /** What a file of the configuration may refer to. */
 import type { Provision, Source } from '../domain.ts';
+import type { Meanings } from './meaning.ts';
 import type { Schemas } from './schemas.ts';
 
 /**
@@ -13,5 +14,6 @@ export interface Surroundings {
   readonly schemas: Schemas;
   readonly provisions: ReadonlyMap<string, Provision>;
   readonly sources: ReadonlyMap<string, Source>;
+  readonly meanings: Meanings;
   readonly broken: Broken;
 }

@@ -14,6 +14,7 @@ import {
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
+import { placeRoutes } from './agency/places.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
@@ -99,6 +100,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
     });
 
     sourceRoute(server, tools);
+    placeRoutes(server, tools);
   };
 };
 

@@ -1,12 +1,15 @@
 /** Plan and answers to the reply: form, provenance, conflicts and verdicts. Pure. */
-import type { JsonObject } from '../adapter.ts';
-import type { Authorised, Conflict, FieldResult, Notice, Plan, Prefill, Resolved, Source } from '../domain.ts';
+import type { JsonObject, JsonValue } from '../adapter.ts';
+import type { Authorised, Conflict, Field, FieldResult, Notice, Plan, Prefill, Resolved, Source } from '../domain.ts';
+import { type AddressPlace, asOfToday, placeOf } from '../vietnam/places/address.ts';
+import type { Places } from '../vietnam/places/places.ts';
 import { judge } from './components.ts';
 import { type AssembledField, assembleField } from './fields.ts';
 import { put } from './values.ts';
 
 export interface AssembleTools {
   readonly sources: ReadonlyMap<string, Source>;
+  readonly places: Places;
   /** Milliseconds since the epoch at which the reply is issued. */
   readonly now: number;
 }
@@ -17,7 +20,7 @@ export function assemble(
   { request, today }: Authorised,
   plan: Plan,
   resolved: Resolved,
-  { sources, now }: AssembleTools,
+  { sources, places, now }: AssembleTools,
 ): Prefill {
   const { procedure } = plan;
   const assembled = new Map<number, AssembledField>();
@@ -40,8 +43,9 @@ export function assemble(
       continue;
     }
     const { result, value, conflict } = field(index);
-    fields[definition.at] = result;
-    if (value !== undefined) put(form, definition.path, value);
+    const { place, shown } = inTime(definition, value, places, today);
+    fields[definition.at] = place === undefined ? result : { ...result, place };
+    if (shown !== undefined) put(form, definition.path, shown);
     if (conflict !== undefined) conflicts.push(conflict);
   }
   const noticed = notices(plan, resolved);
@@ -71,6 +75,18 @@ export function assemble(
       replaced: components.filter((component) => component.verdict === 'replaced').length,
     },
   };
+}
+
+/** An address is shown as recorded and as of today; the form has the one or the other. */
+function inTime({ type, asOfToday: renewed }: Field, value: JsonValue | undefined, places: Places, today: string): InTime {
+  if (type !== 'address' || typeof value !== 'object' || value === null || Array.isArray(value)) return { shown: value };
+  const place = placeOf(places, value, today);
+  return { place, shown: renewed ? asOfToday(value, place) : value };
+}
+
+interface InTime {
+  readonly place?: AddressPlace | undefined;
+  readonly shown: JsonValue | undefined;
 }
 
 function notices(plan: Plan, { outcomes }: Resolved): Notice[] {
