@@ -264,7 +264,12 @@ await table('every way of being refused', [
     'unknown-procedure',
     onRecord('unknown-procedure', { procedure: '1.999999' }),
   ],
-  ['a place’s code without its day', http('GET', '/v1/places/00004', bearer(token)), 'place-date-needed', { pointers: ['/listed', '/listed'] }],
+  [
+    'a place’s code without its day',
+    http('GET', '/v1/places/00004', bearer(token)),
+    'place-date-needed',
+    { pointers: ['/listed', '/listed'] },
+  ],
   ['a place that the list of the day has not', http('GET', '/v1/places/00005?listed=2020-01-01', bearer(token)), 'unknown-place'],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
   [

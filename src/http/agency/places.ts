@@ -55,7 +55,8 @@ export function placeRoutes(server: FastifyInstance, { catalogue, clock, authent
       if (wrong !== undefined) throw wrong;
       known(places, clock, { listed, on });
       const traced = places.trace(params.code, listed, on);
-      if (traced === undefined) throw new Problem('unknown-place', { detail: meanings(places, params.code).join('; ') || 'no list has it' });
+      if (traced === undefined)
+        throw new Problem('unknown-place', { detail: meanings(places, params.code).join('; ') || 'no list has it' });
       return { ...traced, madeOf: places.madeOf(traced.recorded) };
     },
   });

@@ -1,6 +1,6 @@
 /** Addresses of registers in time: the unit as recorded and as of a day, and whether two of them say the same place. Pure. */
 import type { JsonObject, JsonValue } from '../../adapter.ts';
-import { compareNames, nameKey } from '../names.ts';
+import { nameKey } from '../names.ts';
 import type { Places } from './places.ts';
 import type { Standing } from './standing.ts';
 import type { Unit } from './unit.ts';
@@ -71,12 +71,8 @@ const codesOf = ({ unit, candidates = [] }: Standing): string[] => (unit === und
 function within({ detail, text }: JsonObject, { name }: Unit): string | undefined {
   if (typeof detail === 'string') return detail;
   const [first = ''] = String(text).split(',');
-  const [kind = ''] = name.vi.split(' ', 1);
-  const bare =
-    name.vi.startsWith('Thị trấn ') || name.vi.startsWith('Thành phố ') || name.vi.startsWith('Đặc khu ')
-      ? name.vi.split(' ').slice(2)
-      : name.vi.slice(kind.length + 1).split(' ');
-  return [name.vi, bare.join(' ')].some((one) => ['same', 'tone-placement'].includes(compareNames(one, first))) ? '' : undefined;
+  const names = [name.vi, name.vi.replace(/^(Xã|Phường|Thị trấn|Đặc khu|Tỉnh|Thành phố) /, '')];
+  return names.some((one) => nameKey(one) === nameKey(first)) ? '' : undefined;
 }
 
 const isObject = (value: JsonValue): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
