@@ -326,7 +326,13 @@ export type Outcome = {
       readonly observedAt: string;
       readonly freshness: Freshness;
     }
-  | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: Freshness }
+  | {
+      readonly kind: 'absent';
+      readonly why?: 'cancelled';
+      readonly successor?: string;
+      readonly observedAt: string;
+      readonly freshness: Freshness;
+    }
   | { readonly kind: 'unavailable'; readonly reason: SourceFailure | NotAskedReason; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
   | { readonly kind: 'no-key'; readonly reason: NoKey; readonly retryAfterSeconds?: number }
@@ -339,6 +345,8 @@ export type NoKey = 'role-not-given' | 'several-values' | 'not-found' | 'unavail
 export type Resolved = Brand<'resolved'> & {
   readonly outcomes: ReadonlyMap<number, Outcome>;
   readonly keys: ReadonlyMap<string, string>;
+  /** Roles whose number was cancelled and followed to the one that took its place → the source that said so. */
+  readonly replaced: ReadonlyMap<string, string>;
 };
 
 export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict';
@@ -384,11 +392,16 @@ export interface Conflict {
   chosen?: string;
 }
 
+/** What of a number does not fit its record: the place of registration, the sex, or the year of birth with its century. */
+export type UnusualNumber = 'place' | 'sex' | 'year';
+
 /** What the officer should notice that no field says. */
 export interface Notice {
-  code: 'person-deceased' | 'number-cancelled';
+  code: 'person-deceased' | 'number-cancelled' | 'number-replaced' | 'number-unusual';
   role: string;
   source: string;
+  /** Of an unusual number: what of it does not fit. */
+  reason?: UnusualNumber;
 }
 
 /** The whole reply but for its receipt. Personal data. */

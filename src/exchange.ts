@@ -8,7 +8,8 @@ import { authorise } from './stages/authorise.ts';
 import { underDeadline } from './stages/deadline.ts';
 import { plan } from './stages/plan.ts';
 import { ExchangeRecord, type RecordTools } from './stages/record.ts';
-import { type Open, type ResolveTools, resolve } from './stages/resolve.ts';
+import type { Open, ResolveTools } from './stages/resolve.ts';
+import { resolveAndFollow } from './stages/succeed.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools {
   readonly catalogue: Catalogue;
@@ -35,7 +36,7 @@ export async function exchange(
     const planned = plan(authorised);
     const milliseconds = tools.catalogue.gateway.deadlineMs - CLOSING_MS;
     const open: Open = (found) => record.open(authorised, planned, found);
-    const resolved = await underDeadline(milliseconds, (signal) => resolve(authorised, planned, open, tools, signal), gone);
+    const resolved = await underDeadline(milliseconds, (signal) => resolveAndFollow(authorised, planned, open, tools, signal), gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);
       return undefined;

@@ -1,6 +1,7 @@
 /** Plan and answers to the reply: form, provenance, conflicts and verdicts. Pure. */
 import type { JsonObject, JsonValue } from '../adapter.ts';
-import type { Authorised, Conflict, Field, FieldResult, Notice, Plan, Prefill, Resolved, Source } from '../domain.ts';
+import type { Authorised, Conflict, Field, FieldResult, Notice, Plan, Prefill, Resolved, Source, UnusualNumber } from '../domain.ts';
+import { unusualIn } from '../vietnam/numbers.ts';
 import { type AddressPlace, asOfToday, placeOf } from '../vietnam/places/address.ts';
 import type { Places } from '../vietnam/places/places.ts';
 import { judge } from './components.ts';
@@ -48,7 +49,7 @@ export function assemble(
     if (shown !== undefined) put(form, definition.path, shown);
     if (conflict !== undefined) conflicts.push(conflict);
   }
-  const noticed = notices(plan, resolved);
+  const noticed = notices(plan, resolved, places);
   const cancelled = new Set(noticed.filter(({ code }) => code === 'number-cancelled').map(({ role }) => role));
   const told = new Set(
     [...plan.disclosed].flatMap((index) => procedure.fields[index]?.from.map(({ lookUp }) => procedure.lookUps[lookUp]?.role) ?? []),
@@ -89,15 +90,19 @@ interface InTime {
   readonly shown: JsonValue | undefined;
 }
 
-function notices(plan: Plan, { outcomes }: Resolved): Notice[] {
+function notices(plan: Plan, { outcomes, keys, replaced }: Resolved, places: Places): Notice[] {
   const found = new Map<string, Notice>();
+  for (const [role, source] of replaced) found.set(`number-replaced ${role}`, { code: 'number-replaced', role, source });
   for (const [index, outcome] of outcomes) {
     const planned = plan.procedure.lookUps[index];
     if (planned === undefined) continue;
-    const note = (code: Notice['code']): void => {
-      if (!found.has(`${code} ${planned.role}`)) found.set(`${code} ${planned.role}`, { code, role: planned.role, source: planned.source });
+    const note = (code: Notice['code'], reason?: UnusualNumber): void => {
+      const notice = { code, role: planned.role, source: planned.source, ...(reason && { reason }) };
+      if (!found.has(`${code} ${planned.role}`)) found.set(`${code} ${planned.role}`, notice);
     };
     if (outcome.kind === 'absent' && outcome.why === 'cancelled') note('number-cancelled');
+    const unusual = outcome.kind === 'found' ? unusualIn(outcome.record, keys.get(planned.role), places) : undefined;
+    if (unusual !== undefined) note('number-unusual', unusual);
     if (outcome.kind === 'found' && (planned.dataset === 'death' || 'dateOfDeath' in outcome.record)) note('person-deceased');
   }
   return [...found.values()];
