@@ -365,6 +365,8 @@ export interface FieldResult {
   /** Sources that hold the value too but did not answer. */
   unconfirmed?: string[];
   retryAfterSeconds?: number;
+  /** A text that looks as though an old encoding had been misread: shown as it is, for an officer to see. */
+  suspect?: 'legacy-encoding';
   /** Of an address: its unit as recorded and as of today (`AddressPlace` of src/vietnam/places/address.ts). */
   place?: object;
 }
@@ -384,7 +386,7 @@ export interface ComponentResult {
 
 export interface Conflict {
   field: string;
-  /** How the values differ: `diacritics` (names), `suspect-default` (a 1 January that may stand for an unknown day), `old-unit` (an address under a unit that was split, which may be the other’s), `different`. */
+  /** How the values differ: `diacritics` (names), `suspect-default` (a first day of a year or month that may stand for an unknown one), `old-unit` (an address under a unit that was split, which may be the other’s), `different`. */
   difference: 'diacritics' | 'suspect-default' | 'old-unit' | 'different';
   values: { source: string; value: JsonValue }[];
   rule?: string;

@@ -1,6 +1,7 @@
 /** Plan and answers to the reply: form, provenance, conflicts and verdicts. Pure. */
 import type { JsonObject, JsonValue } from '../adapter.ts';
 import type { Authorised, Conflict, Field, FieldResult, Notice, Plan, Prefill, Resolved, Source, UnusualNumber } from '../domain.ts';
+import { looksLegacy } from '../vietnam/encodings.ts';
 import { unusualIn } from '../vietnam/numbers.ts';
 import { type AddressPlace, asOfToday, placeOf } from '../vietnam/places/address.ts';
 import type { Places } from '../vietnam/places/places.ts';
@@ -44,8 +45,8 @@ export function assemble(
       continue;
     }
     const { result, value, conflict } = field(index);
-    const { place, shown } = inTime(definition, value, places, today);
-    fields[definition.at] = place === undefined ? result : { ...result, place };
+    const { shown, ...told } = seen(definition, value, places, today);
+    fields[definition.at] = { ...result, ...told };
     if (shown !== undefined) put(form, definition.path, shown);
     if (conflict !== undefined) conflicts.push(conflict);
   }
@@ -78,16 +79,18 @@ export function assemble(
   };
 }
 
-/** An address is shown as recorded and as of today; the form has the one or the other. */
-function inTime({ type, asOfToday: renewed }: Field, value: JsonValue | undefined, places: Places, today: string): InTime {
+/** What the form has, and what is to be told beside it: of an address the unit as recorded and as of today, of a text that it looks misread. */
+function seen({ type, asOfToday: renewed }: Field, value: JsonValue | undefined, places: Places, today: string): Seen {
+  if (typeof value === 'string' && looksLegacy(value)) return { shown: value, suspect: 'legacy-encoding' };
   if (type !== 'address' || typeof value !== 'object' || value === null || Array.isArray(value)) return { shown: value };
   const place = placeOf(places, value, today);
-  return { place, shown: renewed ? asOfToday(value, place) : value };
+  return { shown: renewed ? asOfToday(value, place) : value, ...(place && { place }) };
 }
 
-interface InTime {
-  readonly place?: AddressPlace | undefined;
+interface Seen {
   readonly shown: JsonValue | undefined;
+  readonly suspect?: 'legacy-encoding';
+  readonly place?: AddressPlace;
 }
 
 function notices(plan: Plan, { outcomes, keys, replaced }: Resolved, places: Places): Notice[] {

@@ -22,9 +22,9 @@ function exact(name: string): string {
     .normalize('NFC')
     .replace(/[\u00d0\u0189]/g, 'Đ')
     .replace(/[\u00f0\u0256]/g, 'đ')
-    .replace(/[\u2018\u2019\u02bc`\u00b4]/g, "'")
+    .replace(/[\u2018\u2019\u02bc\u2032`\u00b4]/g, "'")
     .replace(/[\u2010-\u2015\u2212]/g, '-')
-    .replace(/[\u200b-\u200d\u2060\ufeff]/g, '')
+    .replace(/[\u00ad\u200b-\u200d\u2060\ufeff]/g, '')
     .replace(/\s+/gu, ' ')
     .trim()
     .toLowerCase();
