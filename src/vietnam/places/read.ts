@@ -53,40 +53,16 @@ export type TellFault = (
   message: string,
 ) => void;
 
+type Codes = ReadonlyMap<string, unknown>;
+
 export function readTables(texts: Readonly<Record<TableName, string>>, file: PlacesFile, tell: TellFault): Tables {
   const newProvinces = new Map<string, NewProvince>();
   const oldProvinces = new Map<string, OldProvince>();
   const districts = new Map<string, District>();
   const newCommunes = new Map<string, NewCommune>();
   const oldCommunes = new Map<string, OldCommune>();
-
-  /** Each row of a table whose cells fit their patterns, under a code that stands once; `find` tells a reference that leads nowhere. */
-  const each = (
-    table: TableName,
-    pattern: RegExp,
-    known: ReadonlyMap<string, unknown>,
-    use: (cells: readonly string[], find: (codes: ReadonlyMap<string, unknown>, code: string) => boolean) => void,
-  ): void => {
-    let header: string | undefined;
-    for (const [i, line] of texts[table].split('\n').entries()) {
-      if (line === '' || line.startsWith('#')) continue;
-      const at = { table, line: i + 1 };
-      if (header === undefined) {
-        header = line;
-        if (line !== TABLES[table]) tell(at, 'schema', `its columns must be ${TABLES[table]}`);
-        continue;
-      }
-      const cells = pattern.exec(line)?.slice(1);
-      if (cells === undefined) tell(at, 'schema', `does not fit ${TABLES[table]}`);
-      else if (known.has(cells[0] as string)) tell(at, 'duplicate', 'the code stands twice');
-      else {
-        use(cells, (codes, code) => {
-          if (!codes.has(code)) tell(at, 'unknown-reference', `there is no ${code}`);
-          return codes.has(code);
-        });
-      }
-    }
-  };
+  const each = (table: TableName, pattern: RegExp, known: Codes, use: UseRow): void =>
+    eachRow(table, texts[table], pattern, known, tell, use);
 
   each('since-2025-07-01/provinces.csv', row(CODE2, KIND, NAME, ENGLISH, '1[0-9]{3}'), newProvinces, (cells) => {
     const [code, type, name, english, resolution] = cells as [string, ProvinceType, string, string, string];
@@ -120,6 +96,54 @@ export function readTables(texts: Readonly<Record<TableName, string>>, file: Pla
     for (const target of became) newCommunes.get(target.code)?.from.push({ code, takes: target.takes });
   });
 
+  const tables = {
+    begins: file.lists[0]?.from ?? '',
+    acts: file.acts,
+    newProvinces,
+    oldProvinces,
+    districts,
+    newCommunes,
+    oldCommunes,
+    aliases: new Map(Object.entries(file.aliases)),
+    areas: file.areas,
+  };
+  addFile(tables, file, oldCommunes, tell);
+  return tables;
+}
+
+/** Uses the cells of a row; `find` tells a reference that leads nowhere. */
+type UseRow = (cells: readonly string[], find: (codes: Codes, code: string) => boolean) => void;
+
+/** Each row of a table whose cells fit their patterns, under a code that stands once. */
+function eachRow(table: TableName, text: string, pattern: RegExp, known: Codes, tell: TellFault, use: UseRow): void {
+  let header: string | undefined;
+  for (const [i, line] of text.split('\n').entries()) {
+    if (line === '' || line.startsWith('#')) continue;
+    const at = { table, line: i + 1 };
+    if (header === undefined) {
+      header = line;
+      if (line !== TABLES[table]) tell(at, 'schema', `its columns must be ${TABLES[table]}`);
+      continue;
+    }
+    const cells = pattern.exec(line)?.slice(1);
+    if (cells === undefined) tell(at, 'schema', `does not fit ${TABLES[table]}`);
+    else if (known.has(cells[0] as string)) tell(at, 'duplicate', 'the code stands twice');
+    else {
+      use(cells, (codes, code) => {
+        if (!codes.has(code)) tell(at, 'unknown-reference', `there is no ${code}`);
+        return codes.has(code);
+      });
+    }
+  }
+}
+
+/** What the tables cannot say: later changes, and communes that the list no longer holds; references are checked. */
+function addFile(
+  { newProvinces, oldProvinces, districts, newCommunes }: Tables,
+  file: PlacesFile,
+  oldCommunes: Map<string, OldCommune>,
+  tell: TellFault,
+): void {
   file.changes.forEach(({ code, on, to, act }, i) => {
     const unit = code.length === 2 ? newProvinces.get(code) : newCommunes.get(code);
     const fits = (code.length === 2 ? PROVINCE_TYPES : COMMUNE_TYPES).some((type) => type === to);
@@ -148,17 +172,6 @@ export function readTables(texts: Readonly<Record<TableName, string>>, file: Pla
       oldCommunes.set(code, { code, district: undefined, province, type, name, became: whole, residents: undefined, verified: false });
     }
   });
-  return {
-    begins: file.lists[0]?.from ?? '',
-    acts: file.acts,
-    newProvinces,
-    oldProvinces,
-    districts,
-    newCommunes,
-    oldCommunes,
-    aliases: new Map(Object.entries(file.aliases)),
-    areas: file.areas,
-  };
 }
 
 const CODE2 = '[0-9]{2}';
