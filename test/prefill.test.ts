@@ -176,6 +176,14 @@ const ROWS: readonly Row[] = [
     notices: ['number-replaced subject'],
   },
   {
+    name: 'while a number is followed, nobody else of the dossier is forgotten',
+    procedure: '1.004222',
+    subject: '003086000161',
+    related: { householder: BINH },
+    form: { '/householder/fullName': 'NGUYỄN VĂN BÌNH' },
+    papers: { 'dwelling-ownership': 'no-record', kinship: 'not-recorded' },
+  },
+  {
     name: 'a number that is said to have become another person’s of the dossier is cancelled and no more',
     procedure: '1.004222',
     subject: '003086000161',

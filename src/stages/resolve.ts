@@ -25,9 +25,10 @@ export async function resolve(
   open: Open,
   tools: ResolveTools,
   signal: AbortSignal,
-  before: Before = NOTHING,
+  before?: Before,
 ): Promise<Resolved> {
-  const resolution = new Resolution(authorised, plan, open, tools, signal, before);
+  const resolution = new Resolution(authorised, plan, open, tools, signal, before?.successors);
+  if (before !== undefined) await resolution.resume(before);
   await Promise.all(plan.lookUps.map((index) => resolution.outcome(index)));
   return resolution.resolved();
 }
@@ -36,9 +37,11 @@ export async function resolve(
 export interface Before {
   /** Role → the number that took the place of its own. */
   readonly successors: ReadonlyMap<string, string>;
+  /** What does not depend on those roles: it holds, and is not asked again. */
   readonly outcomes: ReadonlyMap<number, Outcome>;
+  /** Roles whose key does not depend on them either. */
+  readonly known: readonly string[];
 }
-const NOTHING: Before = { successors: new Map(), outcomes: new Map() };
 
 /** Under which the number that took the place of a role's own goes on record. */
 export const successorOf = (role: string): string => `${role}Successor`;
@@ -62,17 +65,28 @@ class Resolution {
   /** The intents of this request, by the role found on the way that each names; '' names those whom the caller gave. */
   readonly #openings = new Map<string, Promise<Opened>>();
 
-  constructor(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal, before: Before) {
+  constructor(
+    authorised: Authorised,
+    plan: Plan,
+    open: Open,
+    tools: ResolveTools,
+    signal: AbortSignal,
+    successors: Before['successors'] = new Map(),
+  ) {
     this.#authorised = authorised;
     this.#plan = plan;
     this.#open = open;
     this.#tools = tools;
     this.#signal = signal;
-    this.#successors = before.successors;
-    for (const [index, outcome] of before.outcomes) {
+    this.#successors = successors;
+  }
+
+  async resume({ outcomes, known }: Before): Promise<void> {
+    for (const [index, outcome] of outcomes) {
       this.#settled.set(index, outcome);
       this.#outcomes.set(index, Promise.resolve(outcome));
     }
+    await Promise.all(known.map((role) => this.#key(role)));
   }
 
   resolved(): Resolved {

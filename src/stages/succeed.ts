@@ -40,7 +40,8 @@ export async function resolveAndFollow(
     if (followed.size === 0) break;
     const affected = dependents(plan.procedure, followed);
     const outcomes = new Map([...resolved.outcomes].filter(([index]) => !affected.has(plan.procedure.lookUps[index]?.role ?? '')));
-    resolved = await resolve(authorised, plan, open, tools, signal, { successors, outcomes });
+    const known = [...resolved.keys.keys()].filter((role) => !affected.has(role));
+    resolved = await resolve(authorised, plan, open, tools, signal, { successors, outcomes, known });
   }
   for (const { role } of cancelledIn(plan, resolved, tools.sources)) replaced.delete(role);
   const keys = new Map([...resolved.keys, ...[...successors].map(([role, number]) => [successorOf(role), number] as const)]);
