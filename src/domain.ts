@@ -181,6 +181,10 @@ export interface Field {
   /** What is written in a declared field: a type by name, or one of several values. */
   readonly as?: string;
   readonly choices?: readonly { readonly value: string; readonly name: Text }[];
+  /** An address is given under the unit of today, where that is certain. */
+  readonly asOfToday?: boolean;
+  /** How two values differ in meaning on a day, where they are not compared as they stand; undefined where they say the same. */
+  readonly compare?: (a: JsonValue, b: JsonValue, today: string) => Conflict['difference'] | undefined;
   readonly from: readonly Binding[];
   readonly prevails?: Provision;
   readonly note?: Text;
@@ -390,7 +394,13 @@ export type Outcome = {
       /** Where it rests on an answer past its age: its own, or the one that its key was found in. */
       readonly stale?: Stale;
     }
-  | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: 'live' | 'cached' }
+  | {
+      readonly kind: 'absent';
+      readonly why?: 'cancelled';
+      readonly successor?: string;
+      readonly observedAt: string;
+      readonly freshness: 'live' | 'cached';
+    }
   | { readonly kind: 'unavailable'; readonly reason: SourceFailure | NotAskedReason; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
   | { readonly kind: 'no-key'; readonly reason: NoKey; readonly retryAfterSeconds?: number }
@@ -405,6 +415,8 @@ export type Resolved = Brand<'resolved'> & {
   readonly keys: ReadonlyMap<string, string>;
   /** Roles whose key was found in an answer past its age. */
   readonly stale: ReadonlySet<string>;
+  /** Roles whose number was cancelled and followed to the one that took its place → the source that said so. */
+  readonly replaced: ReadonlyMap<string, string>;
 };
 
 export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'pending';
@@ -425,6 +437,10 @@ export interface FieldResult {
   /** Sources that hold the value too but did not answer. */
   unconfirmed?: string[];
   retryAfterSeconds?: number;
+  /** A text that looks as though an old encoding had been misread: shown as it is, for an officer to see. */
+  suspect?: 'legacy-encoding';
+  /** Of an address: its unit as recorded and as of today (`AddressPlace` of src/vietnam/places/address.ts). */
+  place?: object;
 }
 
 export type Verdict = 'replaced' | 'partly' | 'ask' | 'cut' | 'pending';
@@ -442,19 +458,24 @@ export interface ComponentResult {
 
 export interface Conflict {
   field: string;
-  /** How the values differ: `diacritics` (names), `suspect-default` (a 1 January that may stand for an unknown day), `different`. */
-  difference: 'diacritics' | 'suspect-default' | 'different';
+  /** How the values differ: `diacritics` (names), `suspect-default` (a first day of a year or month that may stand for an unknown one), `old-unit` (an address under a unit that was split, which may be the other’s), `different`. */
+  difference: 'diacritics' | 'suspect-default' | 'old-unit' | 'different';
   values: { source: string; value: JsonValue }[];
   rule?: string;
   legalBasis?: string;
   chosen?: string;
 }
 
+/** What of a number does not fit its record: the place of registration, the sex, or the year of birth with its century. */
+export type UnusualNumber = 'place' | 'sex' | 'year';
+
 /** What the officer should notice that no field says. */
 export interface Notice {
-  code: 'person-deceased' | 'number-cancelled';
+  code: 'person-deceased' | 'number-cancelled' | 'number-replaced' | 'number-unusual';
   role: string;
   source: string;
+  /** Of an unusual number: what of it does not fit. */
+  reason?: UnusualNumber;
 }
 
 /** The whole reply but for its receipt. Personal data. */

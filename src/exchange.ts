@@ -9,7 +9,8 @@ import { underDeadline } from './stages/deadline.ts';
 import { awaited, pending, stillAway } from './stages/pending.ts';
 import { plan } from './stages/plan.ts';
 import { type Completes, ExchangeRecord, type RecordTools } from './stages/record.ts';
-import { type Open, type ResolveTools, resolve } from './stages/resolve.ts';
+import type { Open, ResolveTools } from './stages/resolve.ts';
+import { resolveAndFollow } from './stages/succeed.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools {
   readonly catalogue: Catalogue;
@@ -134,11 +135,15 @@ export function resolveInTime(
 ): Promise<Resolved> {
   const milliseconds = tools.catalogue.gateway.deadlineMs - CLOSING_MS;
   const open: Open = (found) => record.open(authorised, planned, found);
-  return underDeadline(milliseconds, (signal) => resolve(authorised, planned, open, tools, signal), gone);
+  return underDeadline(milliseconds, (signal) => resolveAndFollow(authorised, planned, open, tools, signal), gone);
 }
 
 const filled = (record: ExchangeRecord, authorised: Authorised, planned: Plan, resolved: Resolved, tools: ExchangeTools): Prefill =>
-  assemble(record.id, record.salt, authorised, planned, resolved, { sources: tools.catalogue.sources, now: tools.clock() });
+  assemble(record.id, record.salt, authorised, planned, resolved, {
+    sources: tools.catalogue.sources,
+    places: tools.catalogue.places,
+    now: tools.clock(),
+  });
 
 /** Whatever went wrong, that this person was asked about is on record; where the log itself failed, that is what is said. */
 export async function refusedOnRecord<T>(record: ExchangeRecord, work: () => Promise<T>): Promise<T> {

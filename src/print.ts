@@ -117,6 +117,8 @@ export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string 
   'not-authorised': { vi: 'cơ quan không được phép sử dụng', en: 'the agency may not use it' },
   // what to notice
   'person-deceased': { vi: 'người này đã chết', en: 'the person has died' },
+  'number-replaced': { vi: 'số định danh đã được thay bằng số mới', en: 'the personal number was replaced by another' },
+  'number-unusual': { vi: 'số định danh không khớp với hồ sơ', en: 'the personal number does not fit the record' },
 };
 
 /** Every string of a document made harmless. */

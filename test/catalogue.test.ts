@@ -793,6 +793,31 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     faults: [['legal', undefined, '', 'unreadable']],
   },
   {
+    rule: 'a list of places is there',
+    break: (copy) => copy.remove('places/until-2025-06-30/communes.csv'),
+    faults: [['places/until-2025-06-30/communes.csv', undefined, '', 'unreadable']],
+  },
+  {
+    rule: 'a unit became one that there is',
+    break: change('places/until-2025-06-30/communes.csv', 'Phúc Xá,00097', 'Phúc Xá,00098'),
+    faults: [['places/until-2025-06-30/communes.csv', 'Phúc Xá', '', 'unknown-reference']],
+  },
+  {
+    rule: 'a second code is no other unit’s own',
+    break: change('places/places.yaml', '"06978": ', '"00004": '),
+    faults: [['places/places.yaml', '"00004"', '/aliases/00004', 'duplicate']],
+  },
+  {
+    rule: 'a spelling means one value of its list',
+    break: change('codes/ethnicity.yaml', 'aliases: [Hán]', 'aliases: [Thái]'),
+    faults: [['codes/ethnicity.yaml', 'Thái]', '/items/3', 'duplicate']],
+  },
+  {
+    rule: 'only an address has a unit of today',
+    break: change('procedures/1.004222.yaml', 'type: gender', 'type: gender\n    asOfToday: true'),
+    faults: [['procedures/1.004222.yaml', 'asOfToday', '/fields/3/asOfToday', 'type-mismatch']],
+  },
+  {
     rule: 'the gateway’s own file is there',
     break: (copy) => copy.remove('gateway.yaml'),
     faults: [['gateway.yaml', undefined, '', 'unreadable']],
@@ -1214,8 +1239,9 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
   cpSync(copy.directory, moved.directory, { recursive: true });
   t.equal(moved.load().digest, digest, 'wherever they are');
   // Each load takes a while: the first and last file of each folder stand for it.
-  const files = ['.', 'agencies', 'datasets', 'legal', 'procedures', 'sources'].flatMap((folder) => {
-    const names = readdirSync(join(copy.directory, folder)).filter((name) => /\.(yaml|json)$/.test(name));
+  const folders = ['.', 'agencies', 'codes', 'datasets', 'legal', 'places', 'places/until-2025-06-30', 'procedures', 'sources'];
+  const files = folders.flatMap((folder) => {
+    const names = readdirSync(join(copy.directory, folder)).filter((name) => /\.(yaml|json|csv)$/.test(name));
     return [...new Set([names.at(0), names.at(-1)])].map((name) => join(folder, name ?? ''));
   });
   const seen = new Map([[digest, 'none']]);

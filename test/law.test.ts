@@ -72,7 +72,7 @@ function judged(procedure: Procedure, today: string): Prefill {
   const request = { procedure: procedure.code, dossier: 'x', officer: 'x', subject: AN } as PrefillRequest;
   const authorised = { caller: { agency: {} as Agency }, request, procedure, grant, today } as unknown as Authorised;
   const nothing = { outcomes: new Map(), keys: new Map() } as unknown as Resolved;
-  return assemble('id', 'salt', authorised, plan(authorised), nothing, { sources: catalogue.sources, now: NOON });
+  return assemble('id', 'salt', authorised, plan(authorised), nothing, { sources: catalogue.sources, places: catalogue.places, now: NOON });
 }
 
 t.test('every citation is reachable from a verdict, and without a record no paper is replaced', async (t) => {

@@ -272,6 +272,13 @@ await table('every way of being refused', [
     onRecord('no-delivery-address'),
   ],
   ['a completion that there is not', http('GET', `/v1/prefills/${randomUUID()}`, bearer(token)), 'unknown-completion'],
+  [
+    'a place’s code without its day',
+    http('GET', '/v1/places/00004', bearer(token)),
+    'place-date-needed',
+    { pointers: ['/listed', '/listed'] },
+  ],
+  ['a place that the list of the day has not', http('GET', '/v1/places/00005?listed=2020-01-01', bearer(token)), 'unknown-place'],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
   ['a form of which only an annex is known', http('GET', '/v1/procedures/1.014178/form', bearer(token)), 'no-form'],
   ['a person in the place of a day', http('GET', `/v1/procedures/1.004222/form?on=${NUMBER}`, bearer(token)), 'invalid-request'],

@@ -3,7 +3,7 @@ import { readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Fault, Rule } from './faults.ts';
-import { type Kind, listFiles } from './folders.ts';
+import { type Kind, listFiles, SINGLE } from './folders.ts';
 import { readRecordLines } from './record-lines.ts';
 import type { Schemas } from './schemas.ts';
 
@@ -86,7 +86,7 @@ function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, fa
       fault(problem.pointer, 'schema', problem.message);
     }
   }
-  const expected = kind === 'gateway' || kind === 'evidence' ? undefined : expectedName(kind, value);
+  const expected = kind in SINGLE || kind === 'evidence' ? undefined : expectedName(kind, value);
   if (valid && expected !== undefined && !expected.test(basename(file))) {
     fault('', 'file-name', `the file's name should begin with what it describes: ${expected.source}`);
   }

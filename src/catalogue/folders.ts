@@ -4,11 +4,21 @@ import { join } from 'node:path';
 import type { Fault } from './faults.ts';
 
 /** The kinds of files that have a directory, and which; an operator may do without those of `OPTIONAL`. */
-const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal', coverage: 'coverage' } as const;
+export const FOLDERS = {
+  agency: 'agencies',
+  procedure: 'procedures',
+  source: 'sources',
+  legal: 'legal',
+  coverage: 'coverage',
+  codes: 'codes',
+} as const;
 const OPTIONAL: readonly string[] = ['coverage'];
 
-/** `gateway` is the single file at the top, `annex` and `evidence` stand in a directory named after their instrument. */
-export type Kind = keyof typeof FOLDERS | 'gateway' | 'annex' | 'evidence';
+/** `gateway` is the single file at the top, `places` the one beside the tables of places. */
+export const SINGLE = { gateway: 'gateway.yaml', places: 'places/places.yaml' } as const;
+
+/** `annex` and `evidence` stand in a directory named after their instrument. */
+export type Kind = keyof typeof FOLDERS | keyof typeof SINGLE | 'annex' | 'evidence';
 
 export interface FoundFile {
   readonly kind: Kind;
@@ -18,7 +28,7 @@ export interface FoundFile {
 
 /** Adds a fault for each directory that is missing, and for each file that is none of the configuration's. */
 export function listFiles(directory: string, faults: Fault[]): FoundFile[] {
-  const found: FoundFile[] = [{ kind: 'gateway', file: 'gateway.yaml' }];
+  const found: FoundFile[] = (Object.keys(SINGLE) as (keyof typeof SINGLE)[]).map((kind) => ({ kind, file: SINGLE[kind] }));
   for (const [kind, folder] of Object.entries(FOLDERS) as [keyof typeof FOLDERS, string][]) {
     if (OPTIONAL.includes(folder) && !existsSync(join(directory, folder))) continue;
     for (const name of namesIn(directory, folder, faults)) {

@@ -3,8 +3,10 @@ import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source } from '../domain.ts';
+import type { Places } from '../vietnam/places/places.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
+import { type CodeList, compileCodes } from './codes.ts';
 import { compileCoverage } from './coverage.ts';
 import { compileEvidence } from './evidence.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
@@ -13,6 +15,8 @@ import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
+import { meanings } from './meaning.ts';
+import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
@@ -58,6 +62,9 @@ export interface Catalogue {
   readonly rows: ReadonlyMap<string, readonly LegalRow[]>;
   /** What the owners of databases publish of them, by database. */
   readonly coverage: ReadonlyMap<string, readonly CoverageScope[]>;
+  /** By name, all versions of each, oldest first. */
+  readonly codes: ReadonlyMap<string, readonly CodeList[]>;
+  readonly places: Places;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -77,7 +84,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const digested: [string, string][] = [];
   const own = join(options.directory, 'datasets');
   const schemas = loadSchemas(options.schemaDirectory, existsSync(own) ? own : undefined, faults);
-  const files = readFiles(options.directory, schemas, faults, (file, bytes) => digested.push([file, hash('sha256', bytes, 'hex')]));
+  const read = (file: string, bytes: Buffer): void => void digested.push([file, hash('sha256', bytes, 'hex')]);
+  const files = readFiles(options.directory, schemas, faults, read);
   for (const file of schemas.files) digested.push([`datasets/${basename(file)}`, hash('sha256', readFileSync(file), 'hex')]);
   const broken = brokenIn(files, faults);
   checkDatasets(schemas, faults);
@@ -87,7 +95,9 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const rows = compileTable(valid('annex'), valid('legal'), provisions, broken);
   const sources = compileSources(valid('source'), schemas, broken, options);
   const coverage = compileCoverage(valid('coverage'), schemas, broken, options);
-  const around: Surroundings = { schemas, provisions, sources, coverage, broken };
+  const codes = compileCodes(valid('codes'));
+  const places = compilePlaces(options.directory, valid('places')[0], faults, read);
+  const around: Surroundings = { schemas, provisions, sources, coverage, meanings: meanings(places, codes), broken };
   const procedures = compileProcedures(valid('procedure'), around);
   const successors = compileSuccessors(valid('procedure'), procedures);
   addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
@@ -105,7 +115,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
 
-  if (faults.length > 0) throw new ConfigurationError(faults);
+  if (faults.length > 0 || places === undefined) throw new ConfigurationError(faults);
   return {
     gateway: {
       logOrigin: raw?.logOrigin ?? '',
@@ -127,6 +137,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     provisions,
     rows,
     coverage,
+    codes,
+    places,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };

@@ -89,7 +89,10 @@ class Compiler {
         this.#file.fault(`${at}/${member}`, 'type-mismatch', 'only what is declared is chosen or written by the declarant');
     }
     if (raw.as !== undefined && !schemas.types.has(raw.as)) this.#file.fault(`${at}/as`, 'unknown-reference', `there is no type ${raw.as}`);
+    if (raw.asOfToday !== undefined && raw.type !== 'address')
+      this.#file.fault(`${at}/asOfToday`, 'type-mismatch', 'only an address has a unit of today');
     if (isCrimePreventionName(raw.at)) this.#bindings.forbidden(`${at}/at`);
+    const compare = this.#around.meanings(raw.type);
     const prevails = raw.prevails === undefined ? undefined : this.provision(raw.prevails, `${at}/prevails`, 'some day');
     return {
       at: raw.at,
@@ -101,6 +104,8 @@ class Compiler {
       ...(raw.precision ? { precision: raw.precision } : {}),
       ...(raw.as ? { as: raw.as } : {}),
       ...(raw.choices ? { choices: raw.choices } : {}),
+      ...(raw.asOfToday ? { asOfToday: true } : {}),
+      ...(compare ? { compare } : {}),
       from: (raw.from ?? []).map((binding, i) => this.#bindings.binding(binding, `${at}/from/${i}`, raw.type)),
       ...(prevails ? { prevails } : {}),
       ...(raw.note ? { note: raw.note } : {}),

@@ -91,6 +91,7 @@ export interface RawField {
   precision?: 'year' | 'month' | 'day';
   as?: string;
   choices?: { value: string; name: Text }[];
+  asOfToday?: boolean;
   from?: RawBinding[];
   prevails?: string;
   note?: Text;

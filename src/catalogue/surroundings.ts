@@ -1,5 +1,6 @@
 /** What a file of the configuration may refer to. */
 import type { CoverageScope, Provision, Source } from '../domain.ts';
+import type { Meanings } from './meaning.ts';
 import type { Schemas } from './schemas.ts';
 
 /**
@@ -15,5 +16,6 @@ export interface Surroundings {
   readonly sources: ReadonlyMap<string, Source>;
   /** By database; of what is not in it, its owner published nothing. */
   readonly coverage: ReadonlyMap<string, readonly CoverageScope[]>;
+  readonly meanings: Meanings;
   readonly broken: Broken;
 }

@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import { type BatchTools, batchRoute } from './agency/batch.ts';
 import { type CompletionTools, completionRoute } from './agency/completions.ts';
 import { formRoute } from './agency/forms.ts';
+import { placeRoutes } from './agency/places.ts';
 import { type Exchange, spliced } from './agency/prefilled.ts';
 import { procedureRoutes } from './agency/procedures.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
@@ -57,5 +58,6 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
     formRoute(server, tools);
     sourceRoute(server, tools);
     await server.register((own) => batchRoute(own, tools));
+    placeRoutes(server, tools);
   };
 };

@@ -103,7 +103,12 @@ function withOneFlight(ask: Ask): Ask {
 function withChecks(ask: AskOnce, validators: ReadonlyMap<string, ValidateFunction>): AskOnce {
   return async (lookUp, signal) => {
     const answer = await ask(lookUp, signal);
-    if (!answer.found) return answer;
+    if (!answer.found) {
+      const { successor } = answer;
+      if (successor !== undefined && (answer.why !== 'cancelled' || !/^[0-9]{12}$/.test(successor) || successor === lookUp.key))
+        throw new SourceError('malformed', 'a successor that is no other number');
+      return answer;
+    }
     if (answer.about !== lookUp.key) throw new SourceError('wrong-subject', 'the answer is about another than was asked');
     if (!isWellFormed(answer.record)) throw new SourceError('malformed', 'a text with half a surrogate pair');
     if (validators.get(lookUp.dataset)?.(answer.record) !== true)
