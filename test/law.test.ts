@@ -235,7 +235,8 @@ t.test('faults of a table are named by file, line and record, all at once', asyn
         .replace('      - Căn cước\n', '      - Căn cứơc\n')
         .replace('[I.174, I.438]', '[I.174, I.999]')
         .replace('role: deceased, dataset: death', 'role: dead, dataset: death')
-        .replace('value: /registration/number', 'value: /registration/nr'),
+        .replace('value: /registration/number', 'value: /registration/nr')
+        .replace('confirm: { value: /holders/*/personalId', 'confirm: { value: /holders/*/number'),
     'coverage/criminal_record.yaml': () =>
       'database: criminal_record\nsource: x\nscopes: [{ datasets: [deaths], localities: all, validFrom: 2026-02-01, validTo: 2026-01-01 }]\n',
   });
@@ -250,6 +251,9 @@ t.test('faults of a table are named by file, line and record, all at once', asyn
       `${at('I.6')}/ref duplicate`,
       `${at('I.8')}/ref type-mismatch`,
       `${at('I.404')}/codeRaw type-mismatch`,
+      // Once for each record that is confirmed by it.
+      `${EVIDENCE} /roles/certificate/confirm/value unknown-value`,
+      `${EVIDENCE} /roles/certificate/confirm/value unknown-value`,
       `${EVIDENCE} /rules/0/documents/0 unknown-value`,
       `${EVIDENCE} /rules/2/except/1 unknown-reference`,
       `${EVIDENCE} /rules/2/records/0/value unknown-value`,

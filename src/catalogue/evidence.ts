@@ -1,4 +1,5 @@
 /** Compiles what today's datasets prove of an instrument's papers: kind of paper and its wording → the record that must be there. */
+import { splitPointer } from '../domain.ts';
 import { Bindings } from './bindings.ts';
 import type { ConfigFile } from './files.ts';
 import type { LegalRow } from './legal-table.ts';
@@ -85,6 +86,9 @@ function checkRecords(
   const named = records.map((record, j) => {
     const source = [...own.values()].find(({ datasets }) => record.dataset in datasets)?.id;
     if (source === undefined) held = false;
+    const confirm = bindings.role(record.role)?.confirm?.value;
+    if (confirm !== undefined && source !== undefined && around.schemas.typeAt(record.dataset, splitPointer(confirm)) === undefined)
+      file.fault(`/roles/${record.role}/confirm/value`, 'unknown-value', `a record of ${record.dataset} has no ${confirm}`);
     // A dataset that there is not is a fault all the same.
     if (source !== undefined || !around.schemas.datasets.has(record.dataset)) bindings.binding(record, `${at}/records/${j}`, undefined);
     return source === undefined ? record : { ...record, source: record.source ?? source };
