@@ -1,10 +1,8 @@
 /** Answers of sources as the cache keeps them: sealed with AES-256-GCM, under keyed pseudonyms, each with the time it was observed. */
-import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { Answer, KeyKind } from '../adapter.ts';
 import type { Cache } from './cache.ts';
-
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+import { open, seal } from './seal.ts';
 
 /** An answer and when the gateway had it from the source (milliseconds since the epoch). */
 export interface Observed {
@@ -50,24 +48,4 @@ export function recordCache(cache: Cache, sealKey: KeyObject, nameKey: KeyObject
       cache.set(key, seal(JSON.stringify(observed), key, sealKey), seconds);
     },
   };
-}
-
-/** The name is bound into the seal, so a sealed record copied under another name does not open. */
-function seal(text: string, name: string, key: KeyObject): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(name));
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, body, cipher.getAuthTag()]);
-}
-
-/** Undefined for anything that was not sealed with this key under this name. */
-function open(sealed: Buffer, name: string, key: KeyObject): string | undefined {
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(Buffer.from(name)).setAuthTag(sealed.subarray(-TAG_BYTES));
-  try {
-    return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
-  } catch {
-    return undefined;
-  }
 }
