@@ -16,6 +16,7 @@ export const problems = {
   'procedure-not-in-force': { status: 404, title: 'No version of the procedure is in force today' },
   'unknown-entry': { status: 404, title: 'The log has no such entry' },
   'unknown-log': { status: 404, title: 'The log is not witnessed here' },
+  'unknown-source': { status: 404, title: 'The agency owns no such registry' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'entry-pruned': { status: 410, title: 'The entry’s body was forgotten at the end of its time' },

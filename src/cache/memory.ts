@@ -1,44 +1,80 @@
-/** The cache in the process: node-cache, bounded by bytes. */
-import NodeCache from 'node-cache';
-import type { Cache } from './cache.ts';
+/** The cache in the process: bounded by bytes; what was not used for longest goes first. */
+import type { NearCache } from './cache.ts';
 
-/** What an entry costs beside its bytes: measured with keys of 43 characters. */
+/** What an entry costs beside its bytes, in memory of every kind: measured with keys of 43 characters. */
 const OVERHEAD_BYTES = 400;
+/** Every so often some entries are looked at, lest what is over stays until its place is needed. Milliseconds. */
+const SWEEP_MS = 250;
+const SWEPT_AT_ONCE = 2000;
 
-/** When `limitBytes` is reached, the entries that were set first go first. */
-export function memoryCache(limitBytes: number): Cache & { readonly bytes: number } {
-  const store = new NodeCache({ useClones: false, checkperiod: 30 });
-  const sizes = new Map<string, number>();
-  let bytes = 0;
-  const forget = (key: string): void => {
-    bytes -= sizes.get(key) ?? 0;
-    sizes.delete(key);
+export function memoryCache(limitBytes: number): NearCache & { readonly bytes: number } {
+  /** In the order of last use. */
+  const entries = new Map<string, { readonly bytes: Buffer; readonly until: number }>();
+  let held = 0;
+  const drop = (key: string): void => {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    held -= entry.bytes.length + OVERHEAD_BYTES;
+    entries.delete(key);
   };
-  store.on('del', forget);
+  let sweeping = entries.entries();
+  const sweep = (): void => {
+    const now = Date.now();
+    for (let i = 0; i < SWEPT_AT_ONCE; i++) {
+      const { value, done } = sweeping.next();
+      if (done) {
+        sweeping = entries.entries();
+        return;
+      }
+      if (value[1].until < now) drop(value[0]);
+    }
+  };
+  const sweeper = setInterval(sweep, SWEEP_MS).unref();
+  const clear = (): void => {
+    entries.clear();
+    held = 0;
+  };
+  let closed = false;
   return {
     get bytes() {
-      return bytes;
+      return held;
     },
     async get(key) {
-      return store.get<Buffer>(key);
-    },
-    set(key, value, seconds) {
-      if (sizes.has(key)) store.del(key);
-      const size = value.length + OVERHEAD_BYTES;
-      if (size > limitBytes || seconds <= 0) return;
-      for (const oldest of sizes.keys()) {
-        if (bytes + size <= limitBytes) break;
-        store.del(oldest);
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      if (entry.until < Date.now()) {
+        drop(key);
+        return undefined;
       }
-      store.set(key, value, seconds);
-      sizes.set(key, size);
-      bytes += size;
+      entries.delete(key);
+      entries.set(key, entry);
+      return entry.bytes;
     },
+    set(key, bytes, seconds) {
+      drop(key);
+      const size = bytes.length + OVERHEAD_BYTES;
+      if (closed || size > limitBytes || !(seconds > 0)) return;
+      for (const oldest of entries.keys()) {
+        if (held + size <= limitBytes) break;
+        drop(oldest);
+      }
+      entries.set(key, { bytes: alone(bytes), until: Date.now() + 1000 * seconds });
+      held += size;
+    },
+    drop,
+    clear,
     async close() {
-      store.close();
-      store.flushAll();
-      sizes.clear();
-      bytes = 0;
+      closed = true;
+      clearInterval(sweeper);
+      clear();
     },
   };
+}
+
+/** A piece of a larger buffer, such as one that came from a socket, would keep all of that in memory. */
+function alone(bytes: Buffer): Buffer {
+  if (bytes.length === bytes.buffer.byteLength) return bytes;
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

@@ -88,6 +88,7 @@ export interface RawAgency {
   scopes: Scope[];
   keys: 'sandbox' | AgencyKey[];
   grants?: RawGrant[];
+  owns?: string[];
 }
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */

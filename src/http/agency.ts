@@ -14,11 +14,12 @@ import {
 } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
+import { type ChangesTools, changesRoute } from './agency/changes.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools {
+export interface AgencyTools extends SourceTools, ChangesTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -99,6 +100,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
     });
 
     sourceRoute(server, tools);
+    changesRoute(server, tools);
   };
 };
 

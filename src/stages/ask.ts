@@ -2,6 +2,7 @@
 import type { ValidateFunction } from 'ajv';
 import { type Adapter, type JsonValue, SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
+import type { Moment } from '../cache/tiered.ts';
 import type { Clock, Opened, Source } from '../domain.ts';
 import type { Around } from './around/around.ts';
 import { type AskOnce, type LookUpOnce, NotAsked, type Question } from './around/question.ts';
@@ -28,14 +29,20 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
   const once = withNamedFailures(withChecks((lookUp, signal) => adapter.lookUp(lookUp, signal), validators));
   const inTime = withDeadline(around.wrap(once), source.timeoutMs, clock);
   const kept: Ask = async (name, open, agency) => {
+    const asked = cache.moment();
     const observed = { answer: await inTime({ dataset: name.dataset, key: name.key, agency, open }), observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
-      cache.set(name, observed, observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds));
+      cache.set(
+        name,
+        observed,
+        asked,
+        observed.answer.found ? limits.maxAgeSeconds : Math.min(limits.maxAgeSeconds, limits.absentMaxAgeSeconds),
+      );
     }
     return observed;
   };
-  return withOneFlight(withReport(kept, report));
+  return withOneFlight(withReport(kept, report), cache);
 }
 
 /** The source's time begins here: whoever waits for a place waits in it. */
@@ -74,13 +81,15 @@ function withReport(ask: Ask, report: AskTools['report']): Ask {
 
 /**
  * Callers that ask the same at the same time share one answer: a registry is asked once. A failure is shared and then forgotten; that an
- * agency has no budget or place left is its own affair, and no other's who happened to ask the same.
+ * agency has no budget or place left is its own affair, and no other's who happened to ask the same. What was under way when the registry told of
+ * a change is not for whoever comes after it.
  */
-function withOneFlight(ask: Ask): Ask {
-  const flights = new Map<string, { readonly agency: string; readonly observed: Promise<Observed> }>();
+function withOneFlight(ask: Ask, cache: RecordCache): Ask {
+  const flights = new Map<string, Flight>();
   const fly: Ask = (name, open, agency) => {
     const place = `${name.dataset} ${name.key}`;
-    const flying = flights.get(place);
+    const underWay = flights.get(place);
+    const flying = underWay && !cache.changedSince(underWay.asked, name) ? underWay : undefined;
     if (flying?.agency === agency) return flying.observed;
     if (flying !== undefined) {
       return flying.observed.catch((error: unknown) => {
@@ -88,11 +97,20 @@ function withOneFlight(ask: Ask): Ask {
         throw error;
       });
     }
-    const observed = ask(name, open, agency).finally(() => flights.delete(place));
-    flights.set(place, { agency, observed });
+    const asked = cache.moment();
+    const observed = ask(name, open, agency).finally(() => {
+      if (flights.get(place)?.observed === observed) flights.delete(place);
+    });
+    flights.set(place, { agency, asked, observed });
     return observed;
   };
   return fly;
+}
+
+interface Flight {
+  readonly agency: string;
+  readonly asked: Moment;
+  readonly observed: Promise<Observed>;
 }
 
 /** A record that does not fit its dataset is no answer; one about somebody else is refused. */

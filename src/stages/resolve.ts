@@ -1,5 +1,6 @@
 /** Plan to answers: the cache first, then every source that can be asked, at once; a value found in one is the key for the next. */
 import { SourceError } from '../adapter.ts';
+import { SKEW_MS } from '../cache/cache.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
 import type { Authorised, Clock, NoKey, Opened, Outcome, Plan, Resolved, Role, Source } from '../domain.ts';
 import { NotAsked } from './around/question.ts';
@@ -24,9 +25,6 @@ export async function resolve(authorised: Authorised, plan: Plan, open: Open, to
   await Promise.all(plan.lookUps.map((index) => resolution.outcome(index)));
   return resolution.resolved();
 }
-
-/** How far the clocks of gateways that share a cache may be apart. Milliseconds. */
-const SKEW_MS = 2000;
 
 type Key = { readonly value: string } | { readonly reason: NoKey; readonly retryAfterSeconds?: number };
 
