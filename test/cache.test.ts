@@ -157,6 +157,26 @@ t.test('memory: an entry lives to the millisecond it was given', async (t) => {
   t.equal(cache.bytes, 0, 'and its bytes are free again');
 });
 
+t.test('memory: what is used stays, and what was not used for longest goes', async (t) => {
+  const one = memoryCache(LIMIT);
+  one.set('', Buffer.alloc(0), 60);
+  const cache = memoryCache(3 * (one.bytes + 1));
+  t.teardown(() => Promise.all([one.close(), cache.close()]));
+  for (const key of ['a', 'b', 'c']) cache.set(key, Buffer.from('1'), 60);
+  await cache.get('a');
+  cache.set('d', Buffer.from('1'), 60);
+  t.strictSame(await Promise.all(['a', 'b', 'c', 'd'].map((key) => text(cache, key))), ['1', undefined, '1', '1']);
+});
+
+t.test('memory: a piece of a large buffer does not keep the rest of it', async (t) => {
+  const cache = memoryCache(LIMIT);
+  t.teardown(() => cache.close());
+  cache.set('a', Buffer.alloc(65_536, 'x').subarray(7, 12), 60);
+  const kept = await cache.get('a');
+  t.equal(kept?.toString(), 'xxxxx');
+  t.equal(kept?.buffer.byteLength, 5);
+});
+
 t.test('memory: it never holds more than its limit, and lets go of the oldest first', async (t) => {
   t.comment(`SEED=${seed}`);
   const next = numbers(seed);
@@ -647,6 +667,16 @@ withRedis('a Redis that dies midway changes no value and fails no request', asyn
   t.equal(await fresh(), 'live');
   await row('back', () => redis.mend());
   await until('cached again', async () => (await fresh()) === 'cached');
+  const direct = new Redis(redis.direct);
+  t.teardown(() => direct.disconnect());
+  if (redis.own) {
+    await row('emptied', () => direct.flushall());
+    await until('cached again', async () => (await fresh()) === 'cached');
+    await row('full', () => direct.config('SET', 'maxmemory', '1'));
+    await direct.config('SET', 'maxmemory', '0');
+  }
+  await row('slow', () => redis.slow(60));
+  redis.slow(0);
   await row('frozen', () => redis.freeze());
   await redis.cut();
   await row('thawed', () => redis.mend());

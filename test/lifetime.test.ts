@@ -85,6 +85,14 @@ t.test('the keys of a gateway rotate: those that are over lose their private hal
   );
   if (process.platform !== 'win32') t.equal(statSync(path).mode & 0o777, 0o600);
   t.equal(all.made, false);
+
+  const froms = (): number[] => loadKeys(directory, false).cache.map(({ from }) => from);
+  rotateKey(directory, 'cache', at(3), at(2), FACTS);
+  rotateKey(directory, 'cache', at(3.02), at(3.01), FACTS);
+  t.strictSame(froms(), [at(3.02).getTime(), at(3).getTime(), 0], 'what was sealed an hour ago may be alive');
+  rotateKey(directory, 'cache', at(4), at(3.5), FACTS);
+  t.strictSame(froms(), [at(4).getTime(), at(3.02).getTime()], 'and those that open nothing any more are forgotten');
+  t.ok(loadKeys(directory, false).pseudonym.length === 2 && loadKeys(directory, false).log.length === 3, 'of the cache alone');
 });
 
 t.test('keys from before they could rotate are those of the beginning, and what they lacked is made once', async (t) => {

@@ -23,7 +23,8 @@ const AGAIN_MS = 1000;
 const ON_ITS_WAY_MS = 20_000;
 const REMEMBERED_MS = LONGEST_ASKING_MS + ON_ITS_WAY_MS + 5 * SKEW_MS;
 
-export type RedisState = 'connected' | 'slow' | 'away';
+/** `clocks-apart`: it keeps nothing, because by its clock everything comes too late. */
+export type RedisState = 'connected' | 'slow' | 'away' | 'clocks-apart';
 
 interface Scripts {
   keepRecord(key: string, header: Buffer, body: Buffer, px: number, believed: number, deadline: number): Promise<number>;
@@ -46,6 +47,11 @@ export function redisCache(settings: RedisSettings, report: (state: RedisState) 
     const now = redis.status !== 'ready' ? 'away' : breaker.open ? 'slow' : 'connected';
     if (now !== state) report(now);
     state = now;
+  };
+  let tooLate = false;
+  const kept = (done: number): void => {
+    if (done === -1 && !tooLate) report('clocks-apart');
+    tooLate = done === -1;
   };
   const breaker = new Breaker({
     waitMs: READ_MS,
@@ -103,7 +109,7 @@ export function redisCache(settings: RedisSettings, report: (state: RedisState) 
       const header = headerOf(askedAt, seconds > 0 ? now + 1000 * seconds : 0);
       const body = seconds > 0 ? bytes : Buffer.alloc(0);
       const px = seconds > 0 ? Math.ceil(1000 * seconds) : REMEMBERED_MS;
-      scripts.keepRecord(PREFIX + key, header, body, px, clock() + 2 * SKEW_MS, now + ON_ITS_WAY_MS).catch(() => {});
+      scripts.keepRecord(PREFIX + key, header, body, px, clock() + 2 * SKEW_MS, now + ON_ITS_WAY_MS).then(kept, () => {});
     },
     async drop(keys, at) {
       if (!owed.add(keys, at)) return 'refused';

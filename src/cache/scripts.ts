@@ -10,7 +10,7 @@ local there = redis.call('GETRANGE', KEYS[1], 0, 7)
 local header, body, px = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local asked, believed, deadline = struct.unpack('>d', header), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
-if time[1] * 1000 > deadline then return 0 end
+if time[1] * 1000 > deadline then return -1 end
 if #there == 8 then
   local since = struct.unpack('>d', there)
   if since > asked and since <= believed then return 0 end

@@ -45,6 +45,7 @@ export interface TestGatewayOptions {
   /** A sandbox to share, kept on close; otherwise one of its own. */
   readonly sandbox?: Sandbox;
   readonly issuer?: string;
+  readonly redisUrl?: string;
   readonly now?: number;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
@@ -66,7 +67,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       stateDirectory: dataDirectory,
       issuer,
       databaseUrl: undefined,
-      redisUrl: undefined,
+      redisUrl: options.redisUrl,
       logLevel: 'trace',
       secret: () => undefined,
     },
