@@ -198,7 +198,7 @@ const ROWS: Row[] = [
   {
     rule: 'whoever may tell changes owns a source',
     break: change(OWNER, 'owns: [population]\n', ''),
-    faults: [[OWNER, '', '/owns', 'unknown-reference']],
+    faults: [[OWNER, 'id: X05.1', '/owns', 'unknown-reference']],
   },
   {
     rule: 'a grant is for a procedure that there is',

@@ -115,6 +115,10 @@ const newKey = (): string => String(keys++).padStart(43, 'k');
 const BYTES = Buffer.from('sealed');
 const has = async (shared: SharedCache, key: string): Promise<boolean> => (await shared.get(key))?.bytes.equals(BYTES) ?? false;
 
+/** As docs/operating.md tells the operator. */
+const ALLOWED =
+  '~oncegate:* &oncegate:* -@all +hello +auth +info +ping +select +get +getrange +pttl +set +del +time +eval +evalsha +publish +subscribe';
+
 /** Whatever runs behind the address, two gateways share records and drops by it. */
 async function works(
   t: Test,
@@ -272,7 +276,8 @@ sentinel failover-timeout main 1000
 });
 
 t.test('a cluster: each record on its node, and drops are heard from any', { skip: noServer }, async (t) => {
-  const more = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'];
+  const user = ['--user', 'oncegate', 'on', '>s3cret', ...ALLOWED.split(' '), '+cluster|slots', '+cluster|info'];
+  const more = [...user, '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'];
   const nodes = await Promise.all([0, 1, 2].map(() => startRedis(more)));
   t.teardown(() => Promise.all(nodes.map(({ stop }) => stop())));
   const direct = nodes.map(({ port }) => new Redis(port, '127.0.0.1'));
@@ -287,7 +292,7 @@ t.test('a cluster: each record on its node, and drops are heard from any', { ski
   const knows = async (one: Redis): Promise<boolean> =>
     /cluster_state:ok[\s\S]*cluster_slots_ok:16384[\s\S]*cluster_known_nodes:3/.test(String(await one.call('CLUSTER', 'INFO')));
   await until('a cluster', async () => (await Promise.all(direct.map(knows))).every(Boolean));
-  const url = `redis+cluster://127.0.0.1:${nodes[0]?.port},127.0.0.1:${nodes[1]?.port}`;
+  const url = `redis+cluster://oncegate:s3cret@127.0.0.1:${nodes[0]?.port},127.0.0.1:${nodes[1]?.port}`;
   const [one, two] = await works(t, url);
   const sizes = await Promise.all(direct.map((node) => node.dbsize()));
   t.ok(
@@ -303,10 +308,6 @@ t.test('a cluster: each record on its node, and drops are heard from any', { ski
     return there >= 4 && performance.now() - start < 100;
   });
 });
-
-/** As docs/operating.md tells the operator. */
-const ALLOWED =
-  '~oncegate:* &oncegate:* -@all +hello +auth +info +ping +select +get +getrange +pttl +set +del +time +eval +evalsha +publish +subscribe';
 
 t.test(
   'TLS and ACL: a user with no more than the documents say',

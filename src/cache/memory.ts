@@ -17,16 +17,14 @@ export function memoryCache(limitBytes: number): NearCache & { readonly bytes: n
     held -= entry.bytes.length + OVERHEAD_BYTES;
     entries.delete(key);
   };
-  let sweeping = entries.entries();
+  // Names, and no iterator: one that waits keeps in memory whatever was in the map since.
+  let toSweep: string[] = [];
   const sweep = (): void => {
     const now = Date.now();
-    for (let i = 0; i < SWEPT_AT_ONCE; i++) {
-      const { value, done } = sweeping.next();
-      if (done) {
-        sweeping = entries.entries();
-        return;
-      }
-      if (value[1].until < now) drop(value[0]);
+    if (toSweep.length === 0) toSweep = [...entries.keys()];
+    for (const key of toSweep.splice(-SWEPT_AT_ONCE)) {
+      const entry = entries.get(key);
+      if (entry !== undefined && entry.until < now) drop(key);
     }
   };
   const sweeper = setInterval(sweep, SWEEP_MS).unref();
