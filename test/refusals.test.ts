@@ -79,9 +79,10 @@ t.teardown(async () => {
   rmSync(editedDirectory, { recursive: true });
 });
 
-const [token, auditToken, brokenToken, brokenAuditToken, editedToken] = await Promise.all([
+const [token, auditToken, ownersToken, brokenToken, brokenAuditToken, editedToken] = await Promise.all([
   main.token(),
   main.token('X09.1'),
+  main.token('X05.1'),
   broken.token(),
   broken.token('X09.1'),
   edited.token(),
@@ -263,6 +264,16 @@ await table('every way of being refused', [
     prefill({ ...GOOD, procedure: '1.999999' }),
     'unknown-procedure',
     onRecord('unknown-procedure', { procedure: '1.999999' }),
+  ],
+  [
+    'changes of a registry that is another’s',
+    http(
+      'POST',
+      '/v1/sources/land/changes',
+      bearer(ownersToken),
+      '{"changes":[{"dataset":"land-holding","kind":"person","key":"003099000017"}]}',
+    ),
+    'unknown-source',
   ],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
   [

@@ -84,7 +84,7 @@ export function redisCache(settings: RedisSettings, report: (state: RedisState) 
       }
     }
   };
-  const again = setInterval(() => owed.pressing && void repeat(), AGAIN_MS).unref();
+  const again = setInterval(() => usable() && owed.pressing && void repeat(), AGAIN_MS).unref();
 
   redis.on('ready', () => {
     become();
