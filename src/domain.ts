@@ -21,7 +21,7 @@ export interface Validity {
   readonly validTo?: string;
 }
 
-export type Scope = 'prefill' | 'verify' | 'audit';
+export type Scope = 'prefill' | 'verify' | 'audit' | 'changes';
 
 /** A provision of a legal instrument, with how it is cited to people. */
 export interface Provision extends Validity {
@@ -291,6 +291,8 @@ export interface Agency {
   readonly scopes: ReadonlySet<Scope>;
   readonly keys: readonly AgencyKey[] | 'sandbox';
   readonly grants: readonly Grant[];
+  /** The sources that it may tell the changes of. */
+  readonly owns: ReadonlySet<string>;
   /** Where it takes what was completed later; undefined where it fetches. */
   readonly deliveries?: Deliveries;
 }

@@ -21,6 +21,7 @@ export const problems = {
   'unknown-entry': { status: 404, title: 'The log has no such entry' },
   'unknown-log': { status: 404, title: 'The log is not witnessed here' },
   'unknown-completion': { status: 404, title: 'Nothing is kept for this agency under this identifier' },
+  'unknown-source': { status: 404, title: 'The agency owns no such registry' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'reply-not-read': { status: 408, title: 'The answers were not read while the request was sent' },

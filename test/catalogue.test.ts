@@ -22,6 +22,7 @@ import { EXAMPLE, POST_QUANTUM, SEVERAL, WITNESSED } from './support/public-note
 const RESIDENCE = 'procedures/1.004222.yaml';
 const MARITAL = 'procedures/1.004873.yaml';
 const DESK = 'agencies/X01.1.yaml';
+const OWNER = 'agencies/X05.1.yaml';
 const INSPECTORS = 'agencies/X09.1.yaml';
 const RESOLUTION = 'legal/nq-66-7-2025.yaml';
 const ANNEX = 'legal/nq-66-7-2025/annex-1.json';
@@ -183,7 +184,22 @@ const ROWS: Row[] = [
     rule: 'a scope is one that there is',
     break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
-    says: /must be one of prefill, verify, audit/,
+    says: /must be one of prefill, verify, audit, changes/,
+  },
+  {
+    rule: 'an agency owns sources that there are',
+    break: change(OWNER, 'owns: [population]', 'owns: [population, prisons]'),
+    faults: [[OWNER, 'prisons', '/owns/1', 'unknown-reference']],
+  },
+  {
+    rule: 'whoever owns a source may tell its changes',
+    break: change(OWNER, 'scopes: [changes]', 'scopes: [audit]'),
+    faults: [[OWNER, 'owns:', '/owns', 'unknown-reference']],
+  },
+  {
+    rule: 'whoever may tell changes owns a source',
+    break: change(OWNER, 'owns: [population]\n', ''),
+    faults: [[OWNER, 'id: X05.1', '/owns', 'unknown-reference']],
   },
   {
     rule: 'a grant is for a procedure that there is',
@@ -1469,7 +1485,7 @@ t.test('oncegate check', async (t) => {
       status: 1,
       stdout: '',
       stderr: [
-        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit`,
+        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes`,
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone`,
         'the configuration has 2 faults',
         '',

@@ -17,8 +17,6 @@ import type { AuditEntry } from '../src/audit/entry.ts';
 import { LogUnavailable } from '../src/audit/log.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { verifyReply } from '../src/audit/verify.ts';
-import { memoryCache } from '../src/cache/memory.ts';
-import { recordCache } from '../src/cache/records.ts';
 import { ConfigurationError } from '../src/catalogue/faults.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import type { Agency, CitizenIssuer, Deliveries, Prefill, Receipt } from '../src/domain.ts';
@@ -49,6 +47,7 @@ import {
 import { makeLogKey, openLog } from './support/log.ts';
 import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
+import { memoryRecords } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 
 const AN = '003099000017';
@@ -207,7 +206,7 @@ t.test('an attempt takes turns of its own at a registry, of the agency’s budge
   const secret = createSecretKey(randomBytes(32));
   const tools = {
     catalogue,
-    cache: recordCache(memoryCache(0), secret, secret),
+    cache: memoryRecords(),
     sources: catalogue.sources,
     asks: new Map([...catalogue.sources.keys()].map((source) => [source, ask])),
     log: await openLog(log, makeLogKey()),

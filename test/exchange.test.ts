@@ -1,5 +1,4 @@
 /** The pipeline from inside: what a source may do to it, and that whatever goes wrong is on record. */
-import { createSecretKey, randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -8,8 +7,6 @@ import { openCatalogue } from '../src/app.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { openSqliteSearch } from '../src/audit/log-search.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
-import { memoryCache } from '../src/cache/memory.ts';
-import { recordCache } from '../src/cache/records.ts';
 import type { Caller, Field, Opened, Outcome, Prefill, Resolved, Source } from '../src/domain.ts';
 import { exchange } from '../src/exchange.ts';
 import { pseudonyms } from '../src/pseudonyms.ts';
@@ -18,12 +15,11 @@ import { type Ask, askSource } from '../src/stages/ask.ts';
 import { assembleField } from '../src/stages/fields.ts';
 import { NOON, temporaryDirectory } from './support/gateway.ts';
 import { makeLogKey, openLog } from './support/log.ts';
+import { memoryRecords, secretKey } from './support/records.ts';
 
 const AN = '003099000017';
 const catalogue = openCatalogue('config', true);
 const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
-const secret = () => createSecretKey(randomBytes(32));
-const records = () => recordCache(memoryCache(1_000_000), secret(), secret());
 const NAME = { source: 'population', dataset: 'person', kind: 'person', key: AN } as const;
 const RECORD = { personalId: AN, fullName: 'NGUYỄN VĂN AN' };
 
@@ -34,7 +30,7 @@ async function ask(lookUp: Adapter['lookUp']): Promise<{ came: Answer | SourceEr
   const adapter: Adapter = { datasets: { person: 'person' }, lookUp, close: async () => {} };
   const report = (from: string, dataset: string, failure: SourceError): void => void heard.push([`${from}/${dataset}`, failure.reason]);
   const protection = around(source, { clock: () => NOON, random: () => 0, changed: () => {} });
-  const asked = askSource(source, adapter, { validators, cache: records(), clock: () => NOON, around: protection, report });
+  const asked = askSource(source, adapter, { validators, cache: memoryRecords(), clock: () => NOON, around: protection, report });
   const came = await asked(NAME, async () => ({ index: 0 }) as Opened, 'X01.1').then(
     ({ answer }) => answer,
     (error: SourceError) => error,
@@ -115,13 +111,13 @@ t.test('a fault of the gateway’s own is on record before it is told', async (t
   const request = { procedure: '1.004222', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: AN };
   const tools = {
     catalogue,
-    cache: records(),
+    cache: memoryRecords(),
     sources: catalogue.sources,
     asks: new Map<string, Ask>(),
     around: new Map(),
     random: () => 0,
     log,
-    pseudonyms: pseudonyms([{ from: 0, key: secret() }], () => NOON),
+    pseudonyms: pseudonyms([{ from: 0, key: secretKey() }], () => NOON),
     configDigest: catalogue.digest,
     clock: () => NOON,
   };
@@ -190,7 +186,7 @@ t.test('a cancelled number is followed as far as the population database says wh
   for (const { rule, chain, source = 'population', expected, asked, number } of cases) {
     const directory = temporaryDirectory();
     const { store, log } = await openedLog(directory);
-    const people = pseudonyms([{ from: 0, key: secret() }], () => NOON);
+    const people = pseudonyms([{ from: 0, key: secretKey() }], () => NOON);
     const entries = async (): Promise<AuditEntry[]> => (await store.read(0, 99)).map((body) => JSON.parse(body ?? '') as AuditEntry);
     const seen: string[] = [];
     const answer = (name: { source: string; key: string }): Answer => {
@@ -211,7 +207,7 @@ t.test('a cancelled number is followed as far as the population database says wh
     const request = { procedure: '1.004222', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: a };
     const tools = {
       catalogue,
-      cache: records(),
+      cache: memoryRecords(),
       sources: catalogue.sources,
       asks: new Map([...catalogue.sources.keys()].map((id) => [id, ask])),
       around: new Map(),

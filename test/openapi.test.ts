@@ -79,6 +79,8 @@ const VOLATILE = new Set([
 ]);
 const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
 
+const agencyFor = (scopes: readonly string[]): string =>
+  scopes.includes('audit') ? 'X09.1' : scopes.includes('changes') ? 'X05.1' : 'X01.1';
 const citizensToken = (): Promise<string> =>
   sandboxCitizenToken(on.dataDirectory, on.gateway.catalogue.gateway.citizens as CitizenIssuer, ISSUER, '003099000017', on.time.now);
 
@@ -101,7 +103,7 @@ async function completed(): Promise<string> {
 t.test('every example works, and what comes back is what the document shows', async (t) => {
   for (const { path, method, operation, name } of operations) {
     const { agency, citizen } = operation.security?.[0] ?? {};
-    const token = citizen === undefined ? agency && (await on.token(agency.includes('audit') ? 'X09.1' : 'X01.1')) : await citizensToken();
+    const token = citizen === undefined ? agency && (await on.token(agencyFor(agency))) : await citizensToken();
     const { parameters = [] } = operation;
     const shownAt = parameters.reduce((text, parameter) => text.replace(`{${parameter.name}}`, parameter.example ?? ''), path);
     const url = name === COMPLETED ? path.replace('{id}', await completed()) : shownAt;

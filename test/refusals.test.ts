@@ -80,9 +80,10 @@ t.teardown(async () => {
   rmSync(editedDirectory, { recursive: true });
 });
 
-const [token, auditToken, brokenToken, brokenAuditToken, editedToken] = await Promise.all([
+const [token, auditToken, ownersToken, brokenToken, brokenAuditToken, editedToken] = await Promise.all([
   main.token(),
   main.token('X09.1'),
+  main.token('X05.1'),
   broken.token(),
   broken.token('X09.1'),
   edited.token(),
@@ -279,6 +280,16 @@ await table('every way of being refused', [
     { pointers: ['/listed', '/listed'] },
   ],
   ['a place that the list of the day has not', http('GET', '/v1/places/00005?listed=2020-01-01', bearer(token)), 'unknown-place'],
+  [
+    'changes of a registry that is another’s',
+    http(
+      'POST',
+      '/v1/sources/land/changes',
+      bearer(ownersToken),
+      '{"changes":[{"dataset":"land-holding","kind":"person","key":"003099000017"}]}',
+    ),
+    'unknown-source',
+  ],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
   ['a form of which only an annex is known', http('GET', '/v1/procedures/1.014178/form', bearer(token)), 'no-form'],
   ['a person in the place of a day', http('GET', `/v1/procedures/1.004222/form?on=${NUMBER}`, bearer(token)), 'invalid-request'],

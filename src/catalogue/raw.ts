@@ -154,6 +154,7 @@ export interface RawAgency {
   keys: 'sandbox' | AgencyKey[];
   deliveries?: Deliveries;
   grants?: RawGrant[];
+  owns?: string[];
 }
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */

@@ -4,6 +4,7 @@ import type { Catalogue } from '../catalogue/load.ts';
 import type { Clock, PrefillRequest, Scope } from '../domain.ts';
 import type { Admission } from './admission.ts';
 import { type BatchTools, batchRoute } from './agency/batch.ts';
+import { type ChangesTools, changesRoute } from './agency/changes.ts';
 import { type CompletionTools, completionRoute } from './agency/completions.ts';
 import { formRoute } from './agency/forms.ts';
 import { placeRoutes } from './agency/places.ts';
@@ -14,7 +15,7 @@ import { type VerificationRoute, verificationRoute } from './agency/verification
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, BatchTools {
+export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, BatchTools, ChangesTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -59,5 +60,6 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
     sourceRoute(server, tools);
     await server.register((own) => batchRoute(own, tools));
     placeRoutes(server, tools);
+    changesRoute(server, tools);
   };
 };
