@@ -1,6 +1,8 @@
 /** Answers of sources as the cache keeps them: sealed with AES-256-GCM, under keyed pseudonyms, each with the time it was observed. */
-import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import type { Answer, KeyKind } from '../adapter.ts';
+import { hmacOf } from '../hmac.ts';
+import { fewRandomBytes } from '../random.ts';
 import type { Cache } from './cache.ts';
 
 const NONCE_BYTES = 12;
@@ -29,11 +31,12 @@ export interface RecordCache {
 export function recordCache(cache: Cache, sealKey: KeyObject, nameKey: KeyObject): RecordCache {
   // A look-up reads and then writes under the same name: its pseudonym is made once.
   const keys = new WeakMap<RecordName, string>();
+  const pseudonymOf = hmacOf(nameKey);
   const keyOf = (name: RecordName): string => {
     let key = keys.get(name);
     if (key === undefined) {
       const told = `${name.source}|${name.dataset}|${name.kind}|${name.key}`;
-      key = createHmac('sha256', nameKey).update(told).digest('base64url');
+      key = pseudonymOf(told);
       keys.set(name, key);
     }
     return key;
@@ -54,9 +57,11 @@ export function recordCache(cache: Cache, sealKey: KeyObject, nameKey: KeyObject
 
 /** The name is bound into the seal, so a sealed record copied under another name does not open. */
 function seal(text: string, name: string, key: KeyObject): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = fewRandomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(name));
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  // In this mode `final` gives nothing any more.
+  const body = cipher.update(text, 'utf8');
+  cipher.final();
   return Buffer.concat([nonce, body, cipher.getAuthTag()]);
 }
 
@@ -66,7 +71,10 @@ function open(sealed: Buffer, name: string, key: KeyObject): string | undefined 
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(name)).setAuthTag(sealed.subarray(-TAG_BYTES));
   try {
-    return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+    // Not as text at once, which Node would decode bit by bit.
+    const bytes = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+    decipher.final();
+    return bytes.toString('utf8');
   } catch {
     return undefined;
   }
