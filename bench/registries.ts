@@ -29,5 +29,9 @@ serve(
     lookUps: () => started.reduce((sum, [, { requests }]) => sum + requests, 0),
     /** Makes the civil registry answer after so many milliseconds. */
     delay: (milliseconds) => started.find(([name]) => name === 'civil-registry')?.[1].tell({ mode: 'ok', delayMs: Number(milliseconds) }),
+    /** Makes all of them do so. */
+    delayAll: (milliseconds) => {
+      for (const [, registry] of started) registry.tell({ mode: 'ok', delayMs: Number(milliseconds) });
+    },
   },
 );
