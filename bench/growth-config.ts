@@ -8,7 +8,7 @@ export const FIELDS = [10, 100, 500];
 const MOST_SOURCES = Math.max(...SOURCES);
 
 export const procedureOf = (sources: number, fields: number): string =>
-  `9.0${String(sources).padStart(2, '0')}${String(fields).padStart(3, '0')}`;
+  `3.9${String(sources).padStart(2, '0')}${String(fields).padStart(3, '0')}`;
 export const sourceOf = (i: number): string => `growth-${i}`;
 export const sourceNames = Array.from({ length: MOST_SOURCES }, (_, i) => sourceOf(i));
 
@@ -73,7 +73,12 @@ const source = (name: string): object => ({
           headers: { authorization: 'Bearer {credential}' },
           body: { person: '{key}' },
         },
-        answer: { record: '/record', about: '/person', recordedAt: { from: '/asOf', date: 'iso' } },
+        answer: {
+          notFound: [{ status: 404, at: '/error', equals: 'none' }],
+          record: '/record',
+          about: '/person',
+          recordedAt: { from: '/asOf', date: 'iso' },
+        },
         map: listed(members, (i) => [`/m${i}`, `/m${i}`]),
       },
     ]),
@@ -96,7 +101,7 @@ const procedure = (sources: number, fields: number, members: number): object => 
     required: false,
     from: [{ role: 'subject', dataset: datasetOf(members), source: sourceOf(i % sources), value: `/m${Math.floor(i / sources)}` }],
   })),
-  components: [],
+  components: [{ id: 'declaration', name: both('Declaration'), confidence: 'remembered', kept: 'declaration' }],
 });
 
 const grant = (code: string): object => ({
@@ -106,4 +111,5 @@ const grant = (code: string): object => ({
   components: 'all',
   legalBasis: ['luat-49-2019#art-15'],
   validFrom: '2026-01-01',
+  validTo: '2099-12-31',
 });
