@@ -25,5 +25,5 @@ export async function crowd({ variants }: Bench, quick: boolean): Promise<string
       `${(100 * middle('refused')).toFixed(1)} %`,
     ]);
   }
-  return markdown([`${CALLERS} callers at once`, 'answers/s', 'p50 ms', 'p99 ms', 'refused 503'], rows);
+  return markdown([`${CALLERS} callers at once`, 'answers/s', 'p50 ms', 'p99 ms', 'refused (5xx)'], rows);
 }

@@ -8,7 +8,7 @@ export interface Target {
   /** Of the n-th question. */
   readonly headers: (n: number) => Readonly<Record<string, string>>;
   readonly body: (n: number) => string;
-  /** Whether a 503 is counted, and waited after as it says, where otherwise it ends the run. */
+  /** Whether a refusal for want of time (5xx) is counted, and waited after as it says, where otherwise it ends the run. */
   readonly refusable?: boolean;
 }
 
@@ -45,9 +45,9 @@ export async function load(
       const n = asked++;
       const response = await pool.request({ method: 'POST', path, headers: headers(n), body: body(n) });
       const answer = await response.body.arrayBuffer();
-      if (refusable && response.statusCode === 503) {
+      if (refusable && response.statusCode >= 500) {
         refused++;
-        await after(Math.min(1000 * Number(response.headers['retry-after']), Math.max(0, end - performance.now())));
+        await after(Math.min(1000 * Number(response.headers['retry-after'] ?? 0), Math.max(0, end - performance.now())));
         continue;
       }
       latencies.push(performance.now() - before);
