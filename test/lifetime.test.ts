@@ -1,5 +1,5 @@
 /** A log outlives its keys, its bodies and its clock: what changes over the years, and what must not. */
-import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -291,6 +291,17 @@ t.test('a key whose time comes in the middle of a commit waits for the next', as
     t.match(await checkLog(store, ring.keys[1] as VerifierKey), { entries: 9 }, `after ${after} looks: the older vouches for it`);
     await store.close();
   }
+});
+
+t.test('pseudonyms are HMAC-SHA-256 of RFC 2104, as they are in logs that were written before', async (t) => {
+  for (const bytes of [32, 64]) {
+    const key = createSecretKey(randomBytes(bytes));
+    for (const value of [AN, '', 'ZZ 00000001', 'số '.repeat(100)]) {
+      const known = createHmac('sha256', key).update(`person:${value}`).digest('base64url');
+      t.equal(pseudonyms([{ from: 0, key }], () => 0).of('person', value), known);
+    }
+  }
+  t.throws(() => pseudonyms([{ from: 0, key: createSecretKey(randomBytes(65)) }], () => 0), RangeError);
 });
 
 t.test('who is found by a pseudonym is found though its key rotated', async (t) => {

@@ -1,6 +1,7 @@
 /** The cache's keys, in pairs that follow each other: under which a record is kept now, and under which it may still be found. */
-import { createHmac, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { Clock, Source } from '../domain.ts';
+import { hmacOf } from '../hmac.ts';
 import { SKEW_MS } from './cache.ts';
 import type { RecordName } from './records.ts';
 
@@ -30,7 +31,12 @@ export interface Ring {
 
 /** The longest that an answer of any source is kept. */
 export const longestKept = (sources: ReadonlyMap<string, Pick<Source, 'datasets'>>): number =>
-  Math.max(0, ...[...sources.values()].flatMap(({ datasets }) => Object.values(datasets).map(({ maxAgeSeconds }) => maxAgeSeconds)));
+  Math.max(
+    0,
+    ...[...sources.values()].flatMap(({ datasets }) =>
+      Object.values(datasets).map(({ maxAgeSeconds, staleSeconds = 0 }) => maxAgeSeconds + staleSeconds),
+    ),
+  );
 
 /** Whether nothing that was sealed before `replaced` is alive any more. */
 export const isOver = (replaced: number, longestSeconds: number, now: number): boolean => replaced + 1000 * longestSeconds + SKEW_MS < now;
@@ -54,11 +60,12 @@ export function keyRing(keys: readonly CacheKeys[], longestSeconds: number, cloc
 /** A look-up reads and then writes under the same name: it is made once. */
 function naming(key: KeyObject): Pair['nameOf'] {
   const names = new WeakMap<RecordName, string>();
+  const pseudonymOf = hmacOf(key);
   return (record) => {
     let name = names.get(record);
     if (name === undefined) {
       const told = `${record.source}|${record.dataset}|${record.kind}|${record.key}`;
-      name = createHmac('sha256', key).update(told).digest('base64url');
+      name = pseudonymOf(told);
       names.set(record, name);
     }
     return name;

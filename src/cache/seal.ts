@@ -1,14 +1,17 @@
 /** How a record is sealed: AES-256-GCM under a name, so that whoever reads or writes the cache can neither read nor make one. */
-import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
+import { fewRandomBytes } from '../random.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** The name is bound into the seal, so a sealed record copied under another name does not open. */
 export function seal(text: string, name: string, key: KeyObject): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = fewRandomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(name));
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  // In this mode `final` gives nothing any more.
+  const body = cipher.update(text, 'utf8');
+  cipher.final();
   return Buffer.concat([nonce, body, cipher.getAuthTag()]);
 }
 
@@ -18,7 +21,10 @@ export function open(sealed: Buffer, name: string, key: KeyObject): string | und
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(name)).setAuthTag(sealed.subarray(-TAG_BYTES));
   try {
-    return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+    // Not as text at once, which Node would decode bit by bit.
+    const bytes = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+    decipher.final();
+    return bytes.toString('utf8');
   } catch {
     return undefined;
   }
