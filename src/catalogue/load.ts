@@ -184,8 +184,8 @@ function compileSuccessors(files: readonly ConfigFile[], procedures: ReadonlyMap
     const { code, replaces = [] } = file.value as RawProcedure;
     replaces.forEach((old, i) => {
       const other = successors.get(old) ?? code;
-      if (procedures.has(old)) file.fault(`/replaces/${i}`, 'duplicate', `${old} is a procedure of the catalogue`);
-      else if (other !== code) file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
+      if (procedures.has(old)) return file.fault(`/replaces/${i}`, 'duplicate', `${old} is a procedure of the catalogue`);
+      if (other !== code) file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
       successors.set(old, other);
     });
   }
