@@ -203,12 +203,12 @@ function compileSuccessors(files: readonly ConfigFile[], procedures: ReadonlyMap
   const successors = new Map<string, string>();
   for (const file of files) {
     const { code, replaces = [] } = file.value as RawProcedure;
-    replaces.forEach((old, i) => {
+    for (const [i, old] of replaces.entries()) {
       const other = successors.get(old) ?? code;
       if (procedures.has(old)) file.fault(`/replaces/${i}`, 'duplicate', `${old} is a procedure of the catalogue`);
-      else if (other !== code) file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
-      successors.set(old, other);
-    });
+      else if (other === code) successors.set(old, code);
+      else file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
+    }
   }
   return successors;
 }
