@@ -71,7 +71,7 @@ function judged(procedure: Procedure, today: string): Prefill {
   const grant = { id: 'all', fields: 'all', components: 'all' } as unknown as Grant;
   const request = { procedure: procedure.code, dossier: 'x', officer: 'x', subject: AN } as PrefillRequest;
   const authorised = { caller: { agency: {} as Agency }, request, procedure, grant, today } as unknown as Authorised;
-  const nothing = { outcomes: new Map(), keys: new Map() } as unknown as Resolved;
+  const nothing = { outcomes: new Map(), keys: new Map(), stale: new Set(), replaced: new Map() } as unknown as Resolved;
   return assemble('id', 'salt', authorised, plan(authorised), nothing, { sources: catalogue.sources, places: catalogue.places, now: NOON });
 }
 
