@@ -21,7 +21,9 @@ export interface Validity {
   readonly validTo?: string;
 }
 
-export type Scope = 'prefill' | 'verify' | 'audit' | 'changes';
+/** What a token may be used for. */
+export const SCOPES = ['prefill', 'verify', 'audit', 'changes'] as const;
+export type Scope = (typeof SCOPES)[number];
 
 /** A provision of a legal instrument, with how it is cited to people. */
 export interface Provision extends Validity {
