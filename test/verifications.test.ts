@@ -8,6 +8,7 @@ import { startGateway, type TestGateway, temporaryDirectory } from './support/ga
 import { schemaCheck } from './support/schemas.ts';
 
 const check = schemaCheck();
+const LOC = '003090000121';
 const [AN, HUONG, TONE, OTHER_MARK, FILLER, YEAR_ONLY, HOUSELESS] = [
   '003099000017',
   '003301000034',
@@ -81,6 +82,33 @@ const ROWS: readonly (readonly [string, Ask, Record<string, string>])[] = [
     'whom nobody knows, nothing is known of',
     { related: { husband: '003091000199' }, claims: { '/husband/fullName': 'A' } },
     { '/husband/fullName': 'unknown no-record' },
+  ],
+  ['a people is claimed by any of its names', { claims: { '/wife/ethnicity': 'Việt' } }, { '/wife/ethnicity': 'match' }],
+  // 003090000121 is recorded in Phú Cường, 25747 until 30 June 2025, which became part of Thủ Dầu Một, 25747 since.
+  [
+    'who resides where, by a code of its day',
+    { related: { husband: LOC }, claims: { '/husband/residence': '25747@2025-07-01' } },
+    { '/husband/residence': 'match' },
+  ],
+  [
+    'and by an older code',
+    { related: { husband: LOC }, claims: { '/husband/residence': '25747@2025-06-30' } },
+    { '/husband/residence': 'match' },
+  ],
+  [
+    'a province has all its communes',
+    { related: { husband: LOC }, claims: { '/husband/residence': '79@2026-01-01' } },
+    { '/husband/residence': 'match' },
+  ],
+  [
+    'another commune is a mismatch',
+    { related: { husband: LOC }, claims: { '/husband/residence': '00004@2026-01-01' } },
+    { '/husband/residence': 'mismatch' },
+  ],
+  [
+    'a code that the list of the day has not says nothing',
+    { related: { husband: LOC }, claims: { '/husband/residence': '00005@2020-01-01' } },
+    { '/husband/residence': 'unknown place-not-certain' },
   ],
   ['what no register holds is not compared', { claims: { '/copies/wanted': 'true' } }, { '/copies/wanted': 'unknown declarant-only' }],
   [

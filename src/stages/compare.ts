@@ -1,8 +1,10 @@
 /** Claims and questions against what the registers hold: match, mismatch or unknown, and never a value. Pure. */
-import type { JsonValue } from '../adapter.ts';
-import type { Authorised, FieldResult, Plan, Question, Resolved, VerificationRequest } from '../domain.ts';
+import type { JsonObject, JsonValue } from '../adapter.ts';
+import type { Authorised, Field, FieldResult, Plan, Question, Resolved, VerificationRequest } from '../domain.ts';
 import { compareDates } from '../vietnam/dates.ts';
 import { compareNames } from '../vietnam/names.ts';
+import { liesIn } from '../vietnam/places/address.ts';
+import type { Places } from '../vietnam/places/places.ts';
 import { type AssembledField, assembleField } from './fields.ts';
 
 export type Result = 'match' | 'mismatch' | 'unknown';
@@ -27,6 +29,7 @@ export function compare(
   { today }: Authorised,
   plan: Plan,
   resolved: Resolved,
+  places: Places,
 ): Comparisons {
   const { fields, lookUps, questions: known = [] } = plan.procedure;
   const field = (index: number): AssembledField => {
@@ -37,7 +40,7 @@ export function compare(
   const told: Record<string, Comparison> = {};
   for (const [at, claimed] of Object.entries(claims)) {
     const index = fields.findIndex((one) => one.at === at);
-    told[at] = of(field(index), (value) => agree(fields[index]?.type ?? '', claimed, value));
+    told[at] = of(field(index), (value) => agree(fields[index], claimed, value, today, places));
   }
   const answered = questions.flatMap((id) => known.find((one) => one.id === id) ?? []);
   return {
@@ -47,6 +50,9 @@ export function compare(
     ),
   };
 }
+
+/** A commune or a province by its code, with the day of the list that has it. */
+const UNIT = /^(?<code>[0-9]{2}(?:[0-9]{3})?)@(?<listed>[0-9]{4}-[0-9]{2}-[0-9]{2})$/;
 
 type Compared = Pick<Comparison, 'result' | 'level' | 'reason'>;
 
@@ -61,7 +67,13 @@ function of({ result, value }: AssembledField, compared: (value: JsonValue) => C
   return { ...(status === 'conflict' ? { reason: 'conflict' } : {}), ...compared(value), ...whose };
 }
 
-function agree(type: string, claimed: string | number | boolean, value: JsonValue): Compared {
+function agree(field: Field | undefined, claimed: string | number | boolean, value: JsonValue, today: string, places: Places): Compared {
+  const { type, compare: differ } = field ?? {};
+  const unit = typeof claimed === 'string' ? UNIT.exec(claimed)?.groups : undefined;
+  if (type === 'address' && isObject(value) && unit !== undefined) {
+    const lies = liesIn(places, value, { code: unit.code ?? '', listed: unit.listed ?? '' }, today);
+    return lies === undefined ? { result: 'unknown', reason: 'place-not-certain' } : { result: lies ? 'match' : 'mismatch' };
+  }
   if (typeof value === 'object') return { result: 'unknown', reason: 'not-comparable' };
   if (type === 'personName' && typeof claimed === 'string' && typeof value === 'string') {
     const level = compareNames(claimed, value);
@@ -71,6 +83,8 @@ function agree(type: string, claimed: string | number | boolean, value: JsonValu
     const level = compareDates(claimed, value);
     return { result: level === 'same' || level === 'compatible' ? 'match' : 'mismatch', level };
   }
+  // A code may be claimed by one of its names.
+  if (differ !== undefined) return { result: differ(claimed, value, today) === undefined ? 'match' : 'mismatch' };
   const same =
     typeof claimed === 'string' && typeof value === 'string' ? claimed.normalize('NFC') === value.normalize('NFC') : claimed === value;
   return { result: same ? 'match' : 'mismatch' };
@@ -85,3 +99,5 @@ function answer({ ageAtLeast }: Question, value: JsonValue, today: string): Comp
   if (latest <= limit) return { result: 'match' };
   return earliest > limit ? { result: 'mismatch' } : { result: 'unknown', reason: 'partial-date' };
 }
+
+const isObject = (value: JsonValue): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);

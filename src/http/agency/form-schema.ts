@@ -1,7 +1,8 @@
 /** The form of one version of a procedure as a JSON Schema that ordinary form libraries draw and check by. Pure. */
+import type { CodeList } from '../../catalogue/codes.ts';
 import type { Field, OfficialText, Procedure } from '../../domain.ts';
 import { type Language, say } from '../language.ts';
-import { CODES, MEMBERS } from './form-words.ts';
+import { MEMBERS } from './form-words.ts';
 
 /** A schema as `schemas/datasets/types.json` writes it. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -15,11 +16,18 @@ const DATES = {
 /** What is written freely may have several lines. */
 const FREE = { type: 'string', minLength: 1, maxLength: 4000 } as const;
 
+/** What the values of a form may be. */
+export interface Values {
+  readonly types: ReadonlyMap<string, Schema>;
+  /** The code list of a type on the day of the form. */
+  readonly codes: (type: string) => CodeList | undefined;
+}
+
 /** `undefined` where only an annex is known of the procedure: it has no form. */
-export function formSchema(procedure: Procedure, types: ReadonlyMap<string, Schema>, language: Language): Schema | undefined {
+export function formSchema(procedure: Procedure, values: Values, language: Language): Schema | undefined {
   const { code, validFrom, validTo, form, replaces, parts } = procedure;
   if (form === undefined) return undefined;
-  const drawn = new Drawing(types, language);
+  const drawn = new Drawing(values, language);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     ...drawn.titled(form.name),
@@ -30,11 +38,11 @@ export function formSchema(procedure: Procedure, types: ReadonlyMap<string, Sche
 
 /** Every type is written out where it stands: libraries differ in what they make of a `$ref` with a title beside it. */
 class Drawing {
-  readonly #types: ReadonlyMap<string, Schema>;
+  readonly #values: Values;
   readonly #language: Language;
 
-  constructor(types: ReadonlyMap<string, Schema>, language: Language) {
-    this.#types = types;
+  constructor(values: Values, language: Language) {
+    this.#values = values;
     this.#language = language;
   }
 
@@ -83,13 +91,16 @@ class Drawing {
   }
 
   #type(name: string): Schema {
-    return this.#written(this.#types.get(name) ?? {}, name);
+    return this.#written(this.#values.types.get(name) ?? {}, name);
   }
 
   /** Descriptions of types are for those who bind them, not for who fills the form in. */
   #written({ description: _, ...schema }: Schema, name: string): Schema {
     if (typeof schema.$ref === 'string') return this.#type(schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1));
-    if (Array.isArray(schema.enum)) return { type: 'string', oneOf: schema.enum.map((code: string) => this.#choice(name, code)) };
+    const list = this.#values.codes(name);
+    // A list that may lack a value must not refuse one.
+    const codes = Array.isArray(schema.enum) ? (schema.enum as string[]) : list?.complete ? list.items.map(({ code }) => code) : undefined;
+    if (codes !== undefined) return { type: 'string', oneOf: codes.map((code) => this.#choice(list, code)) };
     const properties = Object.entries((schema.properties ?? {}) as Record<string, Schema>).map(([member, inner]): [string, Schema] => [
       member,
       {
@@ -105,8 +116,8 @@ class Drawing {
     };
   }
 
-  #choice(list: string, code: string): Schema {
-    const name = CODES[list]?.[code];
-    return { const: code, ...(name === undefined ? { title: code } : this.titled(name)) };
+  #choice(list: CodeList | undefined, code: string): Schema {
+    const label = list?.items.find((item) => item.code === code)?.label;
+    return { const: code, ...(label === undefined ? { title: code } : this.titled(label)) };
   }
 }

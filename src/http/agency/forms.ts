@@ -1,7 +1,8 @@
 /** The form of a procedure for developers who draw it: as a JSON Schema, of today or of the day of an earlier dossier. */
 import type { FastifyInstance } from 'fastify';
+import type { CodeList } from '../../catalogue/codes.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
-import { type Clock, dayInVietnam, type Scope } from '../../domain.ts';
+import { type Clock, dayInVietnam, inForce, type Scope } from '../../domain.ts';
 import { Problem } from '../../problems.ts';
 import { versionOn, versionsOf } from '../../stages/version.ts';
 import { LANGUAGES, type Language, languageOf } from '../language.ts';
@@ -48,9 +49,11 @@ export function formRoute(server: FastifyInstance, { catalogue, clock, authentic
       refusals: [400, 401, 404],
     }),
     handler: async ({ params, query, headers }, reply) => {
-      const procedure = versionOn(versionsOf(catalogue, params.code), query.on ?? dayInVietnam(clock()));
+      const day = query.on ?? dayInVietnam(clock());
+      const procedure = versionOn(versionsOf(catalogue, params.code), day);
+      const codes = (type: string): CodeList | undefined => catalogue.codes.get(type)?.find((list) => inForce(list, day));
       const language = query.lang ?? languageOf(headers['accept-language']);
-      const form = formSchema(procedure, catalogue.schemas.types, language);
+      const form = formSchema(procedure, { types: catalogue.schemas.types, codes }, language);
       if (form === undefined) throw new Problem('no-form');
       reply.headers({ 'content-type': 'application/schema+json', 'content-language': language, vary: 'accept-language' });
       return form;

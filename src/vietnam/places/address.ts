@@ -45,6 +45,25 @@ export function compareAddresses(places: Places, a: JsonValue, b: JsonValue, tod
   return one.some((code) => other.includes(code)) ? 'old-unit' : 'different';
 }
 
+/**
+ * Whether an address lies in a unit, as of a day: a commune, or a province with all its communes. Undefined where nobody can tell: one of the
+ * two has no code of its day, or was split.
+ */
+export function liesIn(
+  places: Places,
+  address: JsonObject,
+  unit: { readonly code: string; readonly listed: string },
+  today: string,
+): boolean | undefined {
+  const place = placeOf(places, address, today);
+  const asked = unit.listed <= today ? places.trace(unit.code, unit.listed, today)?.standing : undefined;
+  if (asked === undefined || place === undefined || 'flag' in place) return undefined;
+  const whole = unit.code.length === 2;
+  const [here, there] = [codesOf(place.today, whole), codesOf(asked, whole)];
+  if (!here.some((code) => there.includes(code))) return false;
+  return here.length === 1 && there.length === 1 && (whole || (sure(place.today) && sure(asked))) ? true : undefined;
+}
+
 /** The address under the unit of today, for a form that asks for it; as recorded where that is not certain. */
 export function asOfToday(address: JsonObject, place: AddressPlace | undefined): JsonObject {
   if (place === undefined || 'flag' in place || place.today.unit === undefined || !sure(place.today)) return address;
@@ -65,7 +84,10 @@ export function asOfToday(address: JsonObject, place: AddressPlace | undefined):
 
 const sure = ({ certainty }: Standing): boolean => certainty === 'certain' || certainty === 'residents';
 
-const codesOf = ({ unit, candidates = [] }: Standing): string[] => (unit === undefined ? candidates.map(({ code }) => code) : [unit.code]);
+/** The codes that it may have, of itself or of its province. */
+const codesOf = ({ unit, candidates = [] }: Standing, province = false): string[] => [
+  ...new Set((unit === undefined ? candidates : [unit]).map((one) => (province ? (one.province?.code ?? one.code) : one.code))),
+];
 
 /** What is said of the place within its unit: '' where the text begins with the unit, undefined where nobody can tell. */
 function within({ detail, text }: JsonObject, { name }: Unit): string | undefined {
