@@ -12,6 +12,7 @@ const [HANH, TUAN, NGOC, TAM] = ['003182000051', '003080000052', '003188000053',
 const [THU, NGAN, MAI, KHAI] = ['003195000071', '003318000072', '003197000081', '003094000082'];
 const [PHUC, LOAN, HAI, SAU, LOC] = ['003078000091', '003181000092', '003058000101', '003145000111', '003090000121'];
 const [BINH_OR_BINH, HOA, KHOA, TUNG] = ['003088000131', '003192000141', '003065000171', '003093000181'];
+const QUAN = '003086000161';
 const [NOBODY, NHUNG, HBIA, HRUT] = ['003091000199', '003172000201', '003196000211', '003168000214'];
 
 interface Procedure {
@@ -66,6 +67,12 @@ const PROCEDURES: readonly Procedure[] = [
       ['two spellings that differ in the place of the tone alone', HOA, { husband: AN }, 'RRRAA'],
       ['his name differs between two registers; his card could only repeat the one', HUONG, { husband: BINH_OR_BINH }, 'RRRAA'],
       ['his birth was never digitised: no paper of this dossier needs it', HUONG, { husband: TUNG }, 'RRRAA'],
+      [
+        'his number was cancelled, and what stands under the new one is his (NĐ 70/2024, articles 11 and 12)',
+        HUONG,
+        { husband: QUAN },
+        'RRRAA',
+      ],
       ['nobody knows him: half of each paper is there', HUONG, { husband: NOBODY }, 'PPPAA'],
       ['nobody knows either', NOBODY, { husband: '003091000207' }, 'AAAAA'],
     ],
@@ -113,6 +120,7 @@ const PROCEDURES: readonly Procedure[] = [
       ['his certificate names an old number: his card is another matter', HAI, {}, 'R'],
       ['he owns five', KHOA, {}, 'R'],
       ['only the year of her birth is known', SAU, {}, 'R'],
+      ['his number was cancelled and replaced', QUAN, {}, 'R'],
       ['nobody knows him', NOBODY, {}, 'A'],
     ],
   },
