@@ -18,7 +18,7 @@ export interface Validity {
   readonly validTo?: string;
 }
 
-export type Scope = 'prefill' | 'verify' | 'audit';
+export type Scope = 'prefill' | 'verify' | 'audit' | 'changes' | 'correct';
 
 /** A provision of a legal instrument, with how it is cited to people. */
 export interface Provision extends Validity {
@@ -262,6 +262,8 @@ export interface Agency {
   readonly scopes: ReadonlySet<Scope>;
   readonly keys: readonly AgencyKey[] | 'sandbox';
   readonly grants: readonly Grant[];
+  /** The sources that it may tell the changes of, and answers reports of wrong values for. */
+  readonly owns: ReadonlySet<string>;
   /** Where it takes what was completed later; undefined where it fetches. */
   readonly deliveries?: Deliveries;
 }
@@ -380,7 +382,7 @@ export type Resolved = Brand<'resolved'> & {
   readonly stale: ReadonlySet<string>;
 };
 
-export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'pending';
+export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'under-review' | 'pending';
 
 export interface FieldResult {
   status: FieldStatus;
@@ -390,6 +392,8 @@ export interface FieldResult {
   recordedAt?: string;
   observedAt?: string;
   freshness?: Freshness;
+  /** Since when somebody's report that the value is wrong waits for an answer (RFC 3339). */
+  underReviewSince?: string;
   /** Why there is no newer answer, where it is `stale`. */
   staleBecause?: Stale['because'];
   editable?: boolean;

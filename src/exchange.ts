@@ -10,11 +10,13 @@ import { awaited, pending, stillAway } from './stages/pending.ts';
 import { plan } from './stages/plan.ts';
 import { type Completes, ExchangeRecord, type RecordTools } from './stages/record.ts';
 import { type Open, type ResolveTools, resolve } from './stages/resolve.ts';
+import type { Reviews } from './stages/under-review.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools {
   readonly catalogue: Catalogue;
   readonly log: AuditLog;
   readonly clock: Clock;
+  readonly reviews?: Reviews;
 }
 
 /** A request that is to be completed later. Personal data. */
@@ -137,8 +139,18 @@ export function resolveInTime(
   return underDeadline(milliseconds, (signal) => resolve(authorised, planned, open, tools, signal), gone);
 }
 
-const filled = (record: ExchangeRecord, authorised: Authorised, planned: Plan, resolved: Resolved, tools: ExchangeTools): Prefill =>
-  assemble(record.id, record.salt, authorised, planned, resolved, { sources: tools.catalogue.sources, now: tools.clock() });
+const filled = (
+  record: ExchangeRecord,
+  authorised: Authorised,
+  planned: Plan,
+  resolved: Resolved,
+  { catalogue: { sources }, clock, reviews }: ExchangeTools,
+): Prefill =>
+  assemble(record.id, record.salt, authorised, planned, resolved, {
+    sources,
+    now: clock(),
+    ...(reviews === undefined ? {} : { reviews }),
+  });
 
 /** Whatever went wrong, that this person was asked about is on record; where the log itself failed, that is what is said. */
 export async function refusedOnRecord<T>(record: ExchangeRecord, work: () => Promise<T>): Promise<T> {

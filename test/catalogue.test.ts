@@ -180,9 +180,9 @@ const ROWS: Row[] = [
   // References
   {
     rule: 'a scope is one that there is',
-    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]'),
+    break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
-    says: /must be one of prefill, verify, audit/,
+    says: /must be one of prefill, verify, audit, changes, correct/,
   },
   {
     rule: 'a grant is for a procedure that there is',
@@ -713,7 +713,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'a file is YAML',
-    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill'),
+    break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill'),
     faults: [[DESK, 'keys: sandbox', '', 'yaml']],
   },
   {
@@ -733,7 +733,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'an alias does not hold itself',
-    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: &a [prefill, *a]'),
+    break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: &a [prefill, *a]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
   },
   {
@@ -1398,7 +1398,7 @@ t.test('oncegate check', async (t) => {
   const summary = `${procedures.size} procedures, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
   t.strictSame(check('config'), { status: 0, stdout: `ok: ${summary}; digest ${digest}\n`, stderr: '' }, 'says what there is');
   const copy = new Copy(t);
-  copy.change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]');
+  copy.change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]');
   copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
   t.strictSame(
     check(copy.directory),
@@ -1406,7 +1406,7 @@ t.test('oncegate check', async (t) => {
       status: 1,
       stdout: '',
       stderr: [
-        'agencies/X01.1.yaml:6 /scopes/1 [schema] must be one of prefill, verify, audit',
+        'agencies/X01.1.yaml:6 /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct',
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone`,
         'the configuration has 2 faults',
         '',

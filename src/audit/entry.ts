@@ -12,7 +12,7 @@ export type EntryKind =
   /** Before the log is shown to an auditor, or to a citizen what it says of them. */
   | 'audit-read'
   | 'citizen-read'
-  /** Each time before a prefill that was completed later is handed out. */
+  /** Each time before a prefill that was completed later, or a report of a wrong value, is handed out. */
   | 'delivery'
   /** Before bodies of entries are forgotten. */
   | 'retention'
@@ -50,6 +50,7 @@ export interface AuditEntry {
   readonly papers?: Readonly<Record<string, string>>;
   readonly sources?: readonly SourceUse[];
   /**
+   * `reported` (to the owner of a register that a value is wrong), and what came of it: `withdrawn`, `corrected`, `unfounded`, `elsewhere`;
    * `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
    * `delivery` `sent` or `fetched`, or why it was refused though it is there.
    */
@@ -86,7 +87,7 @@ export interface SourceUse {
   readonly source: string;
   readonly dataset: string;
   readonly role: string;
-  /** `found`, `absent`, `to-ask` in an intent, or why it gave nothing. */
+  /** `found`, `absent`, `to-ask` in an intent, `reported-wrong`, or why it gave nothing. */
   readonly result: string;
   readonly freshness?: Freshness;
   /** Why the registry gave nothing newer, where it is `stale`. */

@@ -31,9 +31,20 @@ export function compileAgencies(
       keys: raw.keys,
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
       grants: compileGrants(file, raw, around, procedures),
+      owns: compileOwned(file, raw, around),
     });
   }
   return agencies;
+}
+
+/** Without the scope the agency could tell nothing, without a source the scope would be of no use: one of the two was forgotten. */
+function compileOwned(file: ConfigFile, { owns = [], scopes }: RawAgency, { sources, broken }: Surroundings): Set<string> {
+  owns.forEach((id, i) => {
+    if (!sources.has(id) && !broken('sources', id)) file.fault(`/owns/${i}`, 'unknown-reference', `there is no source ${id}`);
+  });
+  if (scopes.includes('changes') !== owns.length > 0)
+    file.fault('/owns', 'unknown-reference', 'the scope changes and the sources that the agency owns belong together');
+  return new Set(owns);
 }
 
 /** Adds a fault for each key that is none, or stands twice; `at` is where the list stands in the file. */

@@ -98,6 +98,7 @@ export interface RawAgency {
   keys: 'sandbox' | AgencyKey[];
   deliveries?: Deliveries;
   grants?: RawGrant[];
+  owns?: string[];
 }
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
@@ -142,6 +143,7 @@ export interface RawGateway {
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };
   completion?: { forHours?: number; keepHours?: number };
+  corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
 }
 

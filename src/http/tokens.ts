@@ -86,7 +86,7 @@ export const tokenRoutes =
         response_types_supported: [],
         token_endpoint_auth_methods_supported: ['private_key_jwt'],
         token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
-        scopes_supported: ['prefill', 'audit'],
+        scopes_supported: ['prefill', 'audit', 'changes', 'correct'],
       }),
     });
   };

@@ -3,12 +3,14 @@ import type { JsonObject } from '../adapter.ts';
 import type { Authorised, Conflict, FieldResult, Notice, Plan, Prefill, Resolved, Source } from '../domain.ts';
 import { judge } from './components.ts';
 import { type AssembledField, assembleField } from './fields.ts';
+import { type Reviews, sinceOf, underReview } from './under-review.ts';
 import { put } from './values.ts';
 
 export interface AssembleTools {
   readonly sources: ReadonlyMap<string, Source>;
   /** Milliseconds since the epoch at which the reply is issued. */
   readonly now: number;
+  readonly reviews?: Reviews;
 }
 
 export function assemble(
@@ -17,15 +19,16 @@ export function assemble(
   { request, today }: Authorised,
   plan: Plan,
   resolved: Resolved,
-  { sources, now }: AssembleTools,
+  { sources, now, reviews }: AssembleTools,
 ): Prefill {
   const { procedure } = plan;
+  const since = sinceOf(plan, resolved, reviews);
   const assembled = new Map<number, AssembledField>();
   const field = (index: number): AssembledField => {
     const definition = procedure.fields[index];
     if (definition === undefined) throw new Error('the plan speaks of a field that the form has not');
     let made = assembled.get(index);
-    if (made === undefined) assembled.set(index, (made = assembleField(definition, procedure.lookUps, resolved, today)));
+    if (made === undefined) assembled.set(index, (made = underReview(assembleField(definition, procedure.lookUps, resolved, today), definition, since)));
     return made;
   };
 
@@ -50,7 +53,7 @@ export function assemble(
     [...plan.disclosed].flatMap((index) => procedure.fields[index]?.from.map(({ lookUp }) => procedure.lookUps[lookUp]?.role) ?? []),
   );
   const components = procedure.components.map((component, index) =>
-    judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field }),
+    judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field, since }),
   );
   return {
     id,

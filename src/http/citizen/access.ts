@@ -113,7 +113,7 @@ function fieldsOf(
   versions: readonly Procedure[],
 ): { readonly fields: readonly string[]; readonly withheld: boolean } {
   // Of what was compared no value left; that it was looked at is the citizen's to know all the same.
-  const left = outcome === 'answered' ? (entry.fields ?? []) : Object.keys(entry.compared ?? {}).filter((at) => at.startsWith('/'));
+  const left = outcome === 'answered' || outcome === 'reported' ? (entry.fields ?? []) : Object.keys(entry.compared ?? {}).filter((at) => at.startsWith('/'));
   if (left.length === 0 || roles.alone) return { fields: left, withheld: false };
   if (!roles.decidable) return { fields: [], withheld: true };
   const owners = left.map((at) => {
