@@ -19,6 +19,9 @@ export type EntryKind =
   /** When a new key begins to sign the log. */
   | 'log-key';
 
+/** Outcomes of a report that a value is wrong, and of its answer: of the fields that such an entry names no value left. */
+export const OF_REPORTS: ReadonlySet<string> = new Set(['reported', 'withdrawn', 'corrected', 'unfounded', 'elsewhere']);
+
 export interface AuditEntry {
   readonly v: 1;
   /** RFC 3339 UTC, milliseconds. */
@@ -26,7 +29,7 @@ export interface AuditEntry {
   readonly kind: EntryKind;
   /** The same for all entries of one request. */
   readonly id: string;
-  /** The request whose gaps this one was to fill: the gateway asked again later by itself. */
+  /** The request whose gaps this one was to fill: the gateway asked again later by itself. Or the report that this one closes. */
   readonly completes?: string;
   /** `citizen` where a citizen read their own ledger, `gateway` where the gateway itself acts. */
   readonly agency: string;
@@ -38,7 +41,7 @@ export interface AuditEntry {
   readonly legalBasis?: readonly string[];
   /** Role → keyed pseudonym of the person. */
   readonly subjects?: Readonly<Record<string, string>>;
-  /** Pointers of the fields whose values left, or that were asked for. */
+  /** Pointers of the fields whose values left, that were asked for, or that were reported wrong. */
   readonly fields?: readonly string[];
   /** Fields whose values were sought and did not leave → status. What the form leaves to the applicant is not listed. */
   readonly unfilled?: Readonly<Record<string, string>>;

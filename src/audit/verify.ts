@@ -38,7 +38,9 @@ export function digestOf(value: unknown): string {
  * With `request`, checks too that this was the question. Throws an Error whose message says what does not hold.
  */
 export function verifyReply(saved: SavedReply, keys: VerifierKey | readonly VerifierKey[], request?: unknown): Verified {
-  const others = (['verification', 'correction'] as const).filter((one) => isObject(saved) && isObject(saved[one]) && !('prefill' in saved));
+  const others = (['verification', 'correction'] as const).filter(
+    (one) => isObject(saved) && isObject(saved[one]) && !('prefill' in saved),
+  );
   const kind = others[0] ?? 'prefill';
   const answer = isObject(saved) ? saved[kind] : undefined;
   if (!isObject(saved) || !isObject(answer)) throw new Error('there is no prefill to check');

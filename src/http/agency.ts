@@ -16,13 +16,14 @@ import { Problem } from '../problems.ts';
 import type { Admission } from './admission.ts';
 import { type BatchTools, batchRoute } from './agency/batch.ts';
 import { type CompletionTools, completionRoute } from './agency/completions.ts';
+import { type CorrectionTools, correctionRoutes } from './agency/corrections.ts';
 import { type Exchange, spliced } from './agency/prefilled.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { type VerificationRoute, verificationRoute } from './agency/verifications.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, BatchTools {
+export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, CorrectionTools, BatchTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -100,6 +101,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
     });
 
     verificationRoute(server, tools);
+    correctionRoutes(server, tools);
     sourceRoute(server, tools);
     await server.register((own) => batchRoute(own, tools));
   };

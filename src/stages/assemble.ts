@@ -28,7 +28,8 @@ export function assemble(
     const definition = procedure.fields[index];
     if (definition === undefined) throw new Error('the plan speaks of a field that the form has not');
     let made = assembled.get(index);
-    if (made === undefined) assembled.set(index, (made = underReview(assembleField(definition, procedure.lookUps, resolved, today), definition, since)));
+    if (made === undefined)
+      assembled.set(index, (made = underReview(assembleField(definition, procedure.lookUps, resolved, today), definition, since)));
     return made;
   };
 

@@ -120,7 +120,7 @@ function weighRecords(evidence: Evidence, { plan, resolved, cancelled, since }: 
     const wanted = check.is === undefined ? check.equals : resolved.keys.get(check.is);
     const met = check.is === undefined && check.equals === undefined ? values.length > 0 : wanted !== undefined && values.includes(wanted);
     const stale = outcome.stale !== undefined || (check.is !== undefined && resolved.stale.has(check.is));
-    const doubt = stale ? 'stale' : since(check.lookUp, [check.value]) && 'under-review';
+    const doubt = stale ? 'stale' : since(check.lookUp, [check.value]) === undefined ? undefined : 'under-review';
     if (met && doubt === undefined) return { by: `${planned.source}/${planned.dataset}`, doubt };
     if (met) doubtful ??= { by: `${planned.source}/${planned.dataset}`, doubt };
     else if (stale) reasons.push('unavailable');
