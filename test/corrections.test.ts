@@ -50,8 +50,8 @@ t.teardown(async () => {
 });
 
 /** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(10)) {
+async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false, pause = 10): Promise<T> {
+  for (const end = Date.now() + 8000; Date.now() < end; await after(pause)) {
     const found = await find();
     if (found !== undefined && found !== false) return found;
   }
@@ -288,7 +288,7 @@ t.test('the whole circle: reported, under review for everybody, answered, heard'
   on.time.now += DAY;
   const answer = { outcome: 'corrected', note: 'Đã sửa theo giấy khai sinh.' };
   const answered = await ask(on, `/v1/corrections/${id}/answer`, answer, 'X05.1');
-  check('CorrectionShown', answered.body);
+  check('CorrectionAnswered', answered.body);
   t.match(answered.body.correction, { state: 'answered', answer: { ...answer, at: '2026-11-23T05:00:00.000Z' } });
   t.equal((await ask(on, `/v1/corrections/${id}/answer`, answer, 'X05.1')).status, 200, 'the same answer again changes nothing');
   const closed = { status: 409, body: { code: 'correction-closed' } };
@@ -573,8 +573,8 @@ t.test('what one gateway was told, another knows', { skip: noPostgres }, async (
   const two = await start({ dataDirectory, databaseUrl });
   t.teardown(() => Promise.all([one.close(), two.close()]));
   const { id } = (await tell(one)).body.correction;
-  await eventually(async () => (await fill(two)).fields['/fullName']?.status === 'under-review');
+  await eventually(async () => (await fill(two)).fields['/fullName']?.status === 'under-review', 200);
   t.equal((await ask(two, `/v1/corrections/${id}/answer`, { outcome: 'unfounded' }, 'X05.1')).status, 200);
-  await eventually(async () => (await fill(one)).fields['/fullName']?.status === 'filled');
+  await eventually(async () => (await fill(one)).fields['/fullName']?.status === 'filled', 200);
   await onRecord(one, ({ outcome, completes }) => outcome === 'unfounded' && completes === id);
 });

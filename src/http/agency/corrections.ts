@@ -99,7 +99,7 @@ export function correctionRoutes(server: FastifyInstance, { authentication, corr
       scope: 'changes',
       params: PARAMS,
       body: 'CorrectionAnswer',
-      reply: 'CorrectionShown',
+      reply: 'CorrectionAnswered',
       refusals: [400, 401, 403, 404, 409, 413, 415, 503],
     }),
     handler: async (request) => ({
@@ -115,7 +115,7 @@ export function correctionRoutes(server: FastifyInstance, { authentication, corr
       tag: 'Agencies',
       scope: 'correct',
       params: PARAMS,
-      reply: 'CorrectionShown',
+      reply: 'CorrectionWithdrawn',
       refusals: [401, 403, 404, 409, 503],
     }),
     handler: async (request) => ({ correction: await corrections.withdraw(callerOf(request), request.params.id) }),
