@@ -101,7 +101,7 @@ await t.test('an agency gets a token', async (t) => {
   t.notOk('d' in (jwks.keys[0] ?? {}), 'the key set holds no private key');
 
   for (const [agency, key, scope, wanted] of [
-    ['X01.1', sandboxKey, undefined, 'prefill'],
+    ['X01.1', sandboxKey, undefined, 'prefill verify correct'],
     [AGENCY, own.key, undefined, 'prefill audit'],
     [AGENCY, own.key, 'audit', 'audit'],
     [AGENCY, own.key, 'audit prefill', 'audit prefill'],
