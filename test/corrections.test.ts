@@ -355,6 +355,8 @@ t.test('what compares or rests on a record hears of it too', async (t) => {
     'what the cache knows is not asked for',
   );
   t.match(await ownership(), { verdict: 'partly', reason: 'under-review' });
+  const named = await tell(on, { field: '/dwelling/mapSheet', source: 'land', related: { dwelling: 'ZZ 00000017' } });
+  t.equal(named.status, 200, 'one’s own certificate may be named');
   await tell(on);
   const claims = { '/fullName': 'NGUYỄN VĂN AN', '/gender': 'male' };
   const { body } = await ask(on, '/v1/verifications', asked({ claims }));
