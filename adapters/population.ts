@@ -47,7 +47,10 @@ export function population(settings: AdapterSettings): Adapter {
 function answerOf(body: Members): Answer {
   const outcome = body.needCoded(OUTCOME, 'MaKetQua');
   if (outcome === 'absent') return { found: false };
-  if (outcome === 'cancelled') return { found: false, why: 'cancelled' };
+  if (outcome === 'cancelled') {
+    const successor = body.text('SoDinhDanhMoi');
+    return { found: false, why: 'cancelled', ...(successor === undefined ? {} : { successor }) };
+  }
   if (outcome !== 'found')
     throw new SourceError(outcome, 'the registry answered with the code of a failure', body.retryAfter('ThuLaiSauGiay'));
   const citizen = body.needObject('DuLieu');

@@ -2,7 +2,6 @@
 
 import { type Dispatcher, errors, Pool } from 'undici';
 import { SourceError, type SourceFailure, type TlsSettings } from '../src/adapter.ts';
-import { orAborted } from './flight.ts';
 import { retryAfter } from './reading.ts';
 import { connectorTo, unreachable } from './tls.ts';
 
@@ -24,6 +23,8 @@ export interface WireReply {
   /** Seconds, where the answer says after how many to come back. */
   readonly retryAfter: number | undefined;
 }
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Rejects with `SourceError` or the signal's reason, and with nothing else. */
 export type Exchange = (call: WireCall, signal: AbortSignal) => Promise<WireReply>;
@@ -61,13 +62,11 @@ export function openWire(
   });
 
   let waiting = 0;
-  const exchange: Exchange = async ({ method, path, headers, body, statuses, form }, signal) => {
+  const exchange: Exchange = async (call, signal) => {
     signal.throwIfAborted();
     waiting += 1;
     try {
-      // Never followed: an answer must not choose where the gateway connects. While a connection is made, the pool hears no signal.
-      const response = await orAborted(pool.request({ method, path, headers, body, signal }), signal);
-      return await replyOf(response, statuses, form, signal);
+      return await converse(pool, call, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw error instanceof SourceError ? error : failureOf(error, limits.bytes);
@@ -84,29 +83,66 @@ export function openWire(
   return { exchange, close };
 }
 
-async function replyOf(
-  { statusCode: status, headers, body }: Dispatcher.ResponseData,
-  statuses: WireCall['statuses'],
-  form: WireCall['form'],
-  signal: AbortSignal,
-): Promise<WireReply> {
+/** What comes with an error may be long or personal: so much is thrown away to keep the connection, more ends it. Bytes. */
+const DISCARDED = 16_384;
+
+/**
+ * Asks, and reads the answer whole, without the stream that `pool.request` would make of it: that costs as much again as the question.
+ * Never followed: an answer must not choose where the gateway connects. While a connection is made the pool hears of nothing.
+ */
+function converse(pool: Pool, { method, path, headers, body, statuses, form }: WireCall, signal: AbortSignal): Promise<WireReply> {
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | undefined;
+    let head: Omit<WireReply, 'bytes'> | undefined;
+    const chunks: Buffer[] = [];
+    let discarded = 0;
+    const giveUp = (): void => {
+      controller?.abort(signal.reason);
+      reject(signal.reason);
+    };
+    const end = (): void => signal.removeEventListener('abort', giveUp);
+    signal.addEventListener('abort', giveUp, { once: true });
+    pool.dispatch(
+      { method, path, headers, body },
+      {
+        onRequestStart: (started) => {
+          controller = started;
+          if (signal.aborted) giveUp();
+        },
+        onResponseStart: (_, status, fields) => {
+          // Before the answer a registry may send others that say nothing yet (RFC 9110 §15.2).
+          if (status < 200) return;
+          try {
+            head = headOf(status, fields, statuses, form);
+          } catch (error) {
+            reject(error);
+          }
+        },
+        onResponseData: (_, chunk) => {
+          if (head !== undefined) chunks.push(chunk);
+          else if ((discarded += chunk.length) > DISCARDED) controller?.abort(new Error('more than is thrown away'));
+        },
+        onResponseEnd: () => {
+          end();
+          if (head !== undefined) resolve({ ...head, bytes: Buffer.concat(chunks) });
+        },
+        onResponseError: (_, error) => {
+          end();
+          reject(error);
+        },
+      },
+    );
+  });
+}
+
+/** Throws where what begins so is no answer. */
+function headOf(status: number, headers: Headers, statuses: WireCall['statuses'], form: WireCall['form']): Omit<WireReply, 'bytes'> {
   const type = String(headers['content-type'] ?? '');
   const wait = retryAfter(headers['retry-after']);
   const fits = form.type.test(type);
-  if (status !== 200 && !(fits && statuses.includes(status))) {
-    discard(body, signal);
-    throw new StatusFailure(status, wait);
-  }
-  if (!fits) {
-    discard(body, signal);
-    throw new SourceError('malformed', `the answer is not ${form.name} by its content type`);
-  }
-  return { status, bytes: await body.bytes(), type, retryAfter: wait };
-}
-
-/** What comes with an error may be long, slow or personal: a little is thrown away to keep the connection, more ends it. */
-function discard(body: Dispatcher.ResponseData['body'], signal: AbortSignal): void {
-  body.dump({ limit: 16_384, signal }).catch(() => undefined);
+  if (status !== 200 && !(fits && statuses.includes(status))) throw new StatusFailure(status, wait);
+  if (!fits) throw new SourceError('malformed', `the answer is not ${form.name} by its content type`);
+  return { status, type, retryAfter: wait };
 }
 
 function failureOf(error: unknown, limit: number): SourceError {

@@ -35,5 +35,9 @@ serve(
     },
     /** Makes the civil registry answer after so many milliseconds. */
     delay: (milliseconds) => started.find(([name]) => name === 'civil-registry')?.[1].tell({ mode: 'ok', delayMs: Number(milliseconds) }),
+    /** Makes all of them do so. */
+    delayAll: (milliseconds) => {
+      for (const [, registry] of started) registry.tell({ mode: 'ok', delayMs: Number(milliseconds) });
+    },
   },
 );

@@ -2,7 +2,7 @@
 import { load, quantile, type Target } from './load.ts';
 import { median } from './measure.ts';
 import { persons } from './people.ts';
-import type { Bench } from './variants.ts';
+import { always, type Bench } from './variants.ts';
 
 export const DELAY_MS = 50;
 export const CALLERS = 8;
@@ -19,7 +19,7 @@ export async function measureSlowRegistry(bench: Bench, rounds: number, seconds:
   const direct: Target = {
     address: new URL(registries.ready.addresses['civil-registry'] ?? '').origin,
     path: '/api/v2/births/search',
-    headers: { authorization: `Bearer ${registries.ready.credentials['civil-registry']}`, 'content-type': 'application/json' },
+    headers: always({ authorization: `Bearer ${registries.ready.credentials['civil-registry']}`, 'content-type': 'application/json' }),
     body: (n) => JSON.stringify({ personal_id: persons(n).subject }),
   };
   const targets = new Map([

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { issueToken } from './issuer.ts';
-import type { Target } from './load.ts';
-import { persons } from './people.ts';
+import { load, type Target } from './load.ts';
+import { FAMILIES, persons } from './people.ts';
 import { type Child, startChild } from './process.ts';
 import type { Registries } from './registries.ts';
 
@@ -67,12 +67,17 @@ export async function startBench(): Promise<Bench> {
   };
 }
 
+/** At least every person once: after that (d) knows them all. */
+export async function warmUp({ variants }: Bench, quick: boolean): Promise<void> {
+  for (const { target } of variants) await load(target, 8, quick ? 2 : 9, quick ? FAMILIES : 4000);
+}
+
 /** The same question for all, but for its age; the persons recur after 512 questions. */
 export function targetOf(address: string, token: string, maxAgeSeconds?: number): Target {
   return {
     address,
     path: '/v1/prefills',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    headers: always({ authorization: `Bearer ${token}`, 'content-type': 'application/json' }),
     body: (n) => {
       const { subject, householder } = persons(n);
       const dossier = `X01.1-261122-${n % 100_000_000}`;
@@ -81,9 +86,15 @@ export function targetOf(address: string, token: string, maxAgeSeconds?: number)
   };
 }
 
+/** The same headers for every question. */
+export const always =
+  (headers: Readonly<Record<string, string>>): Target['headers'] =>
+  () =>
+    headers;
+
 /** One whole reply. */
 export async function sampleOf({ address, path, headers, body }: Target): Promise<object> {
-  const response = await fetch(address + path, { method: 'POST', headers: { ...headers }, body: body(0) });
+  const response = await fetch(address + path, { method: 'POST', headers: { ...headers(0) }, body: body(0) });
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   return (await response.json()) as object;
 }

@@ -31,6 +31,8 @@ export type Answer =
       readonly found: false;
       /** `cancelled`: the registry says that this number was withdrawn. */
       readonly why?: 'cancelled';
+      /** The number that the same person has instead, where the registry says so with `cancelled`. Personal data. */
+      readonly successor?: string;
     };
 
 /** Why a registry could not answer. Each is stable: it appears in replies, in the audit log and in metrics. */

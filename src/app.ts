@@ -7,10 +7,8 @@ import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
-import { memoryCache } from './cache/memory.ts';
-import { recordCache } from './cache/records.ts';
-import { redisCache } from './cache/redis.ts';
-import { tieredCache } from './cache/tiered.ts';
+import { openCache } from './cache/open.ts';
+import { longestKept } from './cache/ring.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import { withSandboxCitizens } from './citizen-keys.ts';
 import { citizenTokens } from './citizens.ts';
@@ -59,6 +57,8 @@ export interface Environment {
   readonly issuer: string;
   readonly databaseUrl: string | undefined;
   readonly redisUrl: string | undefined;
+  /** Path of the CAs that are trusted with Redis; the system's where there is none. */
+  readonly redisCa?: string | undefined;
   readonly logLevel: string;
   /** A secret that a file of the configuration refers to as `env:NAME`. */
   readonly secret: (name: string) => string | undefined;
@@ -127,7 +127,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const { around } = asking;
   const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
   const exchanging = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
-  const corrections = await openCorrections(exchanging, { ...later, drop: async () => undefined }, opened);
+  const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
   const onRecord = auditReading({ log, configDigest, clock });
@@ -142,6 +142,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         clock,
         authentication,
         around,
+        drop: asking.cache.drop,
         completions,
         corrections,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
@@ -173,12 +174,16 @@ async function openSources(
 ): Promise<ResolveTools & { readonly around: ReadonlyMap<string, Around> }> {
   const plugged = plugSources(sources, adapters, { sandbox, secret: environment.secret });
   for (const { adapter } of plugged.values()) opened.defer(() => adapter.close());
-  const near = memoryCache(gateway.cacheBytes);
-  const { redisUrl } = environment;
-  const shared = (state: string): void => logger.warn({ redis: state }, 'shared cache');
-  const store = redisUrl === undefined ? near : tieredCache(near, redisCache(redisUrl, shared));
-  opened.defer(() => store.close());
-  const cache = recordCache(store, keys.seal, keys.cacheName);
+  const { cache, close } = openCache({
+    limitBytes: gateway.cacheBytes,
+    redisUrl: environment.redisUrl,
+    redisCa: environment.redisCa,
+    keys: keys.cache,
+    keptSeconds: longestKept(sources),
+    clock,
+    report: (state) => logger.warn({ redis: state }, 'shared cache'),
+  });
+  opened.defer(close);
   const validators = new Map([...schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const report = (source: string, dataset: string, failure: SourceError): void =>
     logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed');

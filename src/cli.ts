@@ -1,4 +1,4 @@
-/** The command line: `oncegate serve | check | token | prefill | verify | audit | keys | agency`. */
+/** The command line: `oncegate serve | check | token | prefill | verify | audit | keys | agency | procedure`. */
 import { parseArgs } from 'node:util';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { ClientError } from './client.ts';
@@ -8,6 +8,7 @@ import { check } from './commands/check.ts';
 import { type Command, type CommandLine, UsageError } from './commands/command.ts';
 import { keys } from './commands/keys.ts';
 import { prefill } from './commands/prefill.ts';
+import { procedure } from './commands/procedure.ts';
 import { token } from './commands/token.ts';
 import { verify } from './commands/verify.ts';
 
@@ -25,9 +26,10 @@ oncegate verify <file|-> [--key <file>] [--request <file>]
 oncegate audit verify [data directory | database URL | gateway URL --agency <auditor>]
     [--key <file>] [--seen <file>] [--agency-key <file>]
                                                check a whole log, and that it continues what was seen before
-oncegate keys rotate log|pseudonym [--from <time>]
+oncegate keys rotate log|pseudonym|cache [--from <time>]
                                                make a new key; --from lets several gateways change at once
 oncegate agency new <id>                       make a key pair and the agency's file
+oncegate procedure new <code>                  start a procedure's file from the legal table
 oncegate help                                  print this`;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -42,6 +44,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   audit,
   keys,
   agency,
+  procedure,
 };
 
 /** Runs one command; resolves with the exit code: 0 done, 1 not, 2 misused. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { importJWK, type JWK, SignJWT } from 'jose';
-import type { Prefill, Receipt, Text } from './domain.ts';
+import type { OfficialText, Prefill, Receipt, Text } from './domain.ts';
 
 /** How often a piece of the log is asked for. */
 const LOG_TRIES = 5;
@@ -15,8 +15,8 @@ export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2
 
 /** What the command line shows of a procedure. */
 export interface ProcedureView {
-  readonly name: Text;
-  readonly form: { readonly name: Text };
+  readonly name: OfficialText;
+  readonly form?: { readonly name: Text };
   readonly fields: readonly { readonly at: string; readonly name: Text }[];
 }
 

@@ -12,13 +12,18 @@ export interface Text {
   readonly fr?: string;
 }
 
+/** A name as an official text has it: it may have no translation. */
+export type OfficialText = Pick<Text, 'vi'> & Partial<Text>;
+
 /** Days YYYY-MM-DD in Viet Nam's time, both inclusive; no `validTo` means no known end. */
 export interface Validity {
   readonly validFrom: string;
   readonly validTo?: string;
 }
 
-export type Scope = 'prefill' | 'verify' | 'audit' | 'changes' | 'correct';
+/** What a token may be used for. */
+export const SCOPES = ['prefill', 'verify', 'audit', 'changes', 'correct'] as const;
+export type Scope = (typeof SCOPES)[number];
 
 /** A provision of a legal instrument, with how it is cited to people. */
 export interface Provision extends Validity {
@@ -125,6 +130,13 @@ export interface SourceDataset {
   readonly staleSeconds?: number;
 }
 
+/** A part of a database that its owner says is there to replace papers. */
+export interface CoverageScope extends Validity {
+  readonly datasets: 'all' | ReadonlySet<string>;
+  /** Codes of provinces. */
+  readonly localities: 'all' | ReadonlySet<string>;
+}
+
 /** A person or thing of the dossier, and how its key is known. */
 export interface Role {
   readonly name: string;
@@ -154,6 +166,8 @@ export interface PlannedLookUp {
   readonly role: string;
   readonly source: string;
   readonly dataset: string;
+  /** What the owner of the source's database publishes of it; absent where nothing was published. */
+  readonly coverage?: readonly CoverageScope[];
   /** 1 for a key the caller gives, one more for each record that must be read before. */
   readonly stage: number;
 }
@@ -166,6 +180,13 @@ export interface Field {
   readonly required: boolean;
   readonly editable: boolean;
   readonly precision?: 'year' | 'month' | 'day';
+  /** What is written in a declared field: a type by name, or one of several values. */
+  readonly as?: string;
+  readonly choices?: readonly { readonly value: string; readonly name: Text }[];
+  /** An address is given under the unit of today, where that is certain. */
+  readonly asOfToday?: boolean;
+  /** How two values differ in meaning on a day, where they are not compared as they stand; undefined where they say the same. */
+  readonly compare?: (a: JsonValue, b: JsonValue, today: string) => Conflict['difference'] | undefined;
   readonly from: readonly Binding[];
   readonly prevails?: Provision;
   readonly note?: Text;
@@ -189,6 +210,8 @@ export interface Evidence {
   readonly records: readonly RecordCheck[];
   /** An officer has to see that the data is of this case: at most `partly`. */
   readonly compare: boolean;
+  /** What it comes to whatever any register says: the paper is struck from the dossier, or nothing is known that would prove it. */
+  readonly settled?: { readonly verdict: 'cut' } | { readonly verdict: 'ask'; readonly reason: string };
 }
 export interface RecordCheck {
   readonly lookUp: number;
@@ -202,7 +225,7 @@ export interface Component {
   readonly name: Text;
   readonly condition?: Text;
   readonly confidence: string;
-  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it';
+  readonly kept?: 'declaration' | 'original-required' | 'no-database-replaces-it' | 'no-source' | 'no-binding' | 'crime-prevention-only';
   readonly replacedBy: readonly Evidence[];
   readonly note?: Text;
 }
@@ -210,10 +233,16 @@ export interface Component {
 /** One version of a procedure, compiled: everything a request needs, looked up and checked at boot. */
 export interface Procedure extends Validity {
   readonly code: string;
-  readonly name: Text;
-  readonly sector?: Text;
-  readonly agency: Text;
-  readonly form: { readonly name: Text; readonly confidence: string };
+  /** Codes whose place it took. */
+  readonly replaces?: readonly string[];
+  /** Of an interlinked procedure: those that it joins, in the catalogue or not. */
+  readonly parts?: readonly string[];
+  readonly name: OfficialText;
+  readonly sector?: OfficialText;
+  /** Who decides it; an annex does not say. */
+  readonly agency?: Text;
+  /** Absent where only an annex is known: then there are no fields either. */
+  readonly form?: { readonly name: Text; readonly confidence: string };
   readonly legalBasis: readonly Provision[];
   readonly factSources: readonly string[];
   readonly maxAgeSeconds?: number;
@@ -259,6 +288,8 @@ export interface Agency {
   readonly id: string;
   readonly name: Text;
   readonly sandbox: boolean;
+  /** Code of the province it works in; absent where it works in several, or does not say. */
+  readonly locality?: string;
   readonly scopes: ReadonlySet<Scope>;
   readonly keys: readonly AgencyKey[] | 'sandbox';
   readonly grants: readonly Grant[];
@@ -338,6 +369,8 @@ export type Plan = Brand<'plan'> & {
   readonly judged: ReadonlySet<number>;
   /** Indexes of the look-ups that the above need, in stage order. */
   readonly lookUps: readonly number[];
+  /** Indexes of those that replace no paper here today: the owner publishes nothing of the kind for the agency's province. */
+  readonly uncovered: ReadonlySet<number>;
 };
 
 /** Proof that the intent is on record: `ask` of a source takes one. Only `open` makes one. */
@@ -365,7 +398,13 @@ export type Outcome = {
       /** Where it rests on an answer past its age: its own, or the one that its key was found in. */
       readonly stale?: Stale;
     }
-  | { readonly kind: 'absent'; readonly why?: 'cancelled'; readonly observedAt: string; readonly freshness: 'live' | 'cached' }
+  | {
+      readonly kind: 'absent';
+      readonly why?: 'cancelled';
+      readonly successor?: string;
+      readonly observedAt: string;
+      readonly freshness: 'live' | 'cached';
+    }
   | { readonly kind: 'unavailable'; readonly reason: SourceFailure | NotAskedReason; readonly retryAfterSeconds?: number }
   /** The key of the role is not known, so nobody was asked. */
   | { readonly kind: 'no-key'; readonly reason: NoKey; readonly retryAfterSeconds?: number }
@@ -380,6 +419,8 @@ export type Resolved = Brand<'resolved'> & {
   readonly keys: ReadonlyMap<string, string>;
   /** Roles whose key was found in an answer past its age. */
   readonly stale: ReadonlySet<string>;
+  /** Roles whose number was cancelled and followed to the one that took its place → the source that said so. */
+  readonly replaced: ReadonlyMap<string, string>;
 };
 
 export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'under-review' | 'pending';
@@ -402,9 +443,13 @@ export interface FieldResult {
   /** Sources that hold the value too but did not answer. */
   unconfirmed?: string[];
   retryAfterSeconds?: number;
+  /** A text that looks as though an old encoding had been misread: shown as it is, for an officer to see. */
+  suspect?: 'legacy-encoding';
+  /** Of an address: its unit as recorded and as of today (`AddressPlace` of src/vietnam/places/address.ts). */
+  place?: object;
 }
 
-export type Verdict = 'replaced' | 'partly' | 'ask' | 'pending';
+export type Verdict = 'replaced' | 'partly' | 'ask' | 'cut' | 'pending';
 
 export interface ComponentResult {
   id: string;
@@ -419,19 +464,24 @@ export interface ComponentResult {
 
 export interface Conflict {
   field: string;
-  /** How the values differ: `diacritics` (names), `suspect-default` (a 1 January that may stand for an unknown day), `different`. */
-  difference: 'diacritics' | 'suspect-default' | 'different';
+  /** How the values differ: `diacritics` (names), `suspect-default` (a first day of a year or month that may stand for an unknown one), `old-unit` (an address under a unit that was split, which may be the other’s), `different`. */
+  difference: 'diacritics' | 'suspect-default' | 'old-unit' | 'different';
   values: { source: string; value: JsonValue }[];
   rule?: string;
   legalBasis?: string;
   chosen?: string;
 }
 
+/** What of a number does not fit its record: the place of registration, the sex, or the year of birth with its century. */
+export type UnusualNumber = 'place' | 'sex' | 'year';
+
 /** What the officer should notice that no field says. */
 export interface Notice {
-  code: 'person-deceased' | 'number-cancelled';
+  code: 'person-deceased' | 'number-cancelled' | 'number-replaced' | 'number-unusual';
   role: string;
   source: string;
+  /** Of an unusual number: what of it does not fit. */
+  reason?: UnusualNumber;
 }
 
 /** The whole reply but for its receipt. Personal data. */

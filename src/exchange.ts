@@ -9,7 +9,8 @@ import { underDeadline } from './stages/deadline.ts';
 import { awaited, pending, stillAway } from './stages/pending.ts';
 import { plan } from './stages/plan.ts';
 import { type Completes, ExchangeRecord, type RecordTools } from './stages/record.ts';
-import { type Open, type ResolveTools, resolve } from './stages/resolve.ts';
+import type { Open, ResolveTools } from './stages/resolve.ts';
+import { resolveAndFollow } from './stages/succeed.ts';
 import type { Reviews } from './stages/under-review.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools {
@@ -136,20 +137,15 @@ export function resolveInTime(
 ): Promise<Resolved> {
   const milliseconds = tools.catalogue.gateway.deadlineMs - CLOSING_MS;
   const open: Open = (found) => record.open(authorised, planned, found);
-  return underDeadline(milliseconds, (signal) => resolve(authorised, planned, open, tools, signal), gone);
+  return underDeadline(milliseconds, (signal) => resolveAndFollow(authorised, planned, open, tools, signal), gone);
 }
 
-const filled = (
-  record: ExchangeRecord,
-  authorised: Authorised,
-  planned: Plan,
-  resolved: Resolved,
-  { catalogue: { sources }, clock, reviews }: ExchangeTools,
-): Prefill =>
+const filled = (record: ExchangeRecord, authorised: Authorised, planned: Plan, resolved: Resolved, tools: ExchangeTools): Prefill =>
   assemble(record.id, record.salt, authorised, planned, resolved, {
-    sources,
-    now: clock(),
-    ...(reviews === undefined ? {} : { reviews }),
+    sources: tools.catalogue.sources,
+    places: tools.catalogue.places,
+    now: tools.clock(),
+    ...(tools.reviews === undefined ? {} : { reviews: tools.reviews }),
   });
 
 /** Whatever went wrong, that this person was asked about is on record; where the log itself failed, that is what is said. */

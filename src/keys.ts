@@ -4,6 +4,7 @@ import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFi
 import { dirname, join } from 'node:path';
 import { formatVerifierKey } from './audit/checkpoint.ts';
 import { type Handover, handOver } from './audit/handover.ts';
+import { type CacheKeys, isOver } from './cache/ring.ts';
 
 export interface GatewayKeys {
   /** Signs access tokens (P-256, ES256: the cheaper one to verify). */
@@ -14,9 +15,8 @@ export interface GatewayKeys {
   readonly pseudonym: readonly RotatedKey[];
   /** Cosigns checkpoints of other logs (Ed25519). */
   readonly witness: KeyObject;
-  /** Seals the cache (AES-256-GCM), and names its entries (HMAC-SHA256). */
-  readonly seal: KeyObject;
-  readonly cacheName: KeyObject;
+  /** Seal the cache and name its entries, newest first. */
+  readonly cache: readonly CacheKeys[];
   /** Seals what is kept to be completed later (AES-256-GCM). */
   readonly later: KeyObject;
   /** Whether they were made for a sandbox: production refuses them. */
@@ -46,9 +46,19 @@ interface StoredKeys {
   log: { from: string; key: string; handover?: Handover }[];
   pseudonym: { from: string; key: string }[];
   witness: string;
-  seal: string;
-  cacheName: string;
+  cache: { from: string; seal: string; name: string }[];
   later: string;
+}
+
+/** As they were written before they could be rotated. */
+interface OldKeys {
+  log: StoredKeys['log'] | string;
+  pseudonym: StoredKeys['pseudonym'] | string;
+  witness?: string;
+  later?: string;
+  cache?: StoredKeys['cache'];
+  seal?: string;
+  cacheName?: string;
 }
 
 /** Reads the keys in `directory`, or makes them beside no log. Throws where the file cannot be read as keys, or was lost. */
@@ -59,7 +69,7 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
     throw new Error(`${path} is missing beside a log that was signed with it: put it back from its backup`);
   if (made) writeSecret(path, JSON.stringify(makeKeys(sandbox), null, 2));
   const stored = readKeys(path);
-  const secret = (value: string): KeyObject => createSecretKey(Buffer.from(value, 'base64'));
+  const secretKey = (value: string): KeyObject => createSecretKey(Buffer.from(value, 'base64'));
   return {
     token: createPrivateKey(stored.token),
     log: stored.log.map(({ from, key, handover }) => ({
@@ -68,11 +78,10 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
       privateKey: key.includes('PRIVATE') ? createPrivateKey(key) : undefined,
       handover,
     })),
-    pseudonym: stored.pseudonym.map(({ from, key }) => ({ from: Date.parse(from), key: secret(key) })),
+    pseudonym: stored.pseudonym.map(({ from, key }) => ({ from: Date.parse(from), key: secretKey(key) })),
     witness: createPrivateKey(stored.witness),
-    seal: secret(stored.seal),
-    cacheName: secret(stored.cacheName),
-    later: secret(stored.later),
+    cache: stored.cache.map(({ from, seal, name }) => ({ from: Date.parse(from), seal: secretKey(seal), name: secretKey(name) })),
+    later: secretKey(stored.later),
     sandbox: stored.sandbox,
     made,
   };
@@ -82,38 +91,58 @@ const EPOCH = new Date(0).toISOString();
 
 /** Keys that were written before they could be rotated are those of the beginning; one that did not exist then is made. */
 function readKeys(path: string): StoredKeys {
-  const stored = JSON.parse(readFileSync(path, 'utf8')) as Omit<StoredKeys, 'log' | 'pseudonym'> & Record<'log' | 'pseudonym', unknown>;
-  const dated = (keys: unknown): StoredKeys['log'] =>
-    typeof keys === 'string' ? [{ from: EPOCH, key: keys }] : (keys as StoredKeys['log']);
+  const { seal = '', cacheName = '', ...stored } = JSON.parse(readFileSync(path, 'utf8')) as Omit<StoredKeys, keyof OldKeys> & OldKeys;
+  const dated = (keys: StoredKeys['log'] | string): StoredKeys['log'] => (typeof keys === 'string' ? [{ from: EPOCH, key: keys }] : keys);
   const keys = {
     ...stored,
     log: dated(stored.log),
     pseudonym: dated(stored.pseudonym),
     witness: stored.witness ?? pem(newEd25519()),
+    cache: stored.cache ?? [{ from: EPOCH, seal, name: cacheName }],
     later: stored.later ?? randomBytes(32).toString('base64'),
   };
   if (stored.witness === undefined || stored.later === undefined) replaceSecret(path, JSON.stringify(keys, null, 2));
   return keys;
 }
 
-export type Rotated = 'log' | 'pseudonym';
+export type Rotated = 'log' | 'pseudonym' | 'cache';
+
+export interface RotationFacts {
+  readonly logOrigin: string;
+  /** How long a record is kept in the cache at most. */
+  readonly keptSeconds: number;
+}
 
 /**
  * Makes a new key that is used from `from` on; a new key of the log is vouched for by the one before, there and then. Of the log's keys, those
- * that are over lose their private half; the one in use keeps it. Throws where a rotation is still to come.
+ * that are over lose their private half; the one in use keeps it. Of the cache's, those that can open nothing any more are forgotten. Throws
+ * where a rotation is still to come.
  */
-export function rotateKey(directory: string, which: Rotated, from: Date, now: Date, logOrigin: string): void {
+export function rotateKey(directory: string, which: Rotated, from: Date, now: Date, { logOrigin, keptSeconds }: RotationFacts): void {
   const path = join(directory, 'keys.json');
   const stored = readKeys(path);
   const [newest] = stored[which];
   if (newest !== undefined && Date.parse(newest.from) > now.getTime())
     throw new Error(`a new key is made already; it is used from ${newest.from} on`);
-  const [key, older] =
-    which === 'log'
-      ? [newLogKey(logOrigin, stored.log[0]?.key), stored.log.map((one, i) => (i === 0 ? one : { ...one, key: publicPem(one.key) }))]
-      : [{ key: randomBytes(32).toString('base64') }, stored.pseudonym];
-  replaceSecret(path, JSON.stringify({ ...stored, [which]: [{ from: from.toISOString(), ...key }, ...older] }, null, 2));
+  const dated = { from: from.toISOString() };
+  const alive = ({ from: replaced }: { from: string }): boolean => !isOver(Date.parse(replaced), keptSeconds, now.getTime());
+  const rotated: Partial<StoredKeys> = {
+    log: () => ({
+      log: [
+        { ...dated, ...newLogKey(logOrigin, stored.log[0]?.key) },
+        ...stored.log.map((one, i) => (i === 0 ? one : { ...one, key: publicPem(one.key) })),
+      ],
+    }),
+    pseudonym: () => ({ pseudonym: [{ ...dated, key: secret() }, ...stored.pseudonym] }),
+    cache: () => ({
+      cache: [{ ...dated, ...newCacheKeys() }, ...stored.cache.filter((_, i) => i === 0 || alive(stored.cache[i - 1] ?? dated))],
+    }),
+  }[which]();
+  replaceSecret(path, JSON.stringify({ ...stored, ...rotated }, null, 2));
 }
+
+const secret = (): string => randomBytes(32).toString('base64');
+const newCacheKeys = (): { seal: string; name: string } => ({ seal: secret(), name: secret() });
 
 function newLogKey(origin: string, before: string | undefined): { key: string; handover?: Handover } {
   const key = newEd25519();
@@ -126,16 +155,14 @@ const publicPem = (key: string): string => createPublicKey(key).export({ format:
 const newEd25519 = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
 
 function makeKeys(sandbox: boolean): StoredKeys {
-  const secret = (): string => randomBytes(32).toString('base64');
   return {
     sandbox,
     token: pem(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
     log: [{ from: EPOCH, key: pem(newEd25519()) }],
     pseudonym: [{ from: EPOCH, key: secret() }],
     witness: pem(newEd25519()),
-    seal: secret(),
-    cacheName: secret(),
-    later: secret(),
+    cache: [{ from: EPOCH, ...newCacheKeys() }],
+    later: randomBytes(32).toString('base64'),
   };
 }
 

@@ -27,6 +27,7 @@ const environment: Environment = {
   issuer: (env.ONCEGATE_ISSUER ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, ''),
   databaseUrl: env.DATABASE_URL || undefined,
   redisUrl: env.REDIS_URL || undefined,
+  redisCa: env.REDIS_CA || undefined,
   logLevel: env.LOG_LEVEL ?? 'info',
   secret: (name) => env[name],
 };

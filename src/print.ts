@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import type { JsonValue } from './adapter.ts';
 import { clean, type ProcedureView } from './client.ts';
-import { type Prefill, type Receipt, splitPointer, type Text } from './domain.ts';
+import { type OfficialText, type Prefill, type Receipt, splitPointer } from './domain.ts';
 import { valuesAt } from './stages/values.ts';
 
 export type Language = 'vi' | 'en' | 'fr';
@@ -16,6 +16,7 @@ const WORDS = {
     receipt: 'Biên nhận',
     replaced: 'thay bằng dữ liệu',
     partly: 'thay một phần',
+    cut: 'đã cắt giảm, không phải nộp',
     ask: 'phải nộp',
     pending: 'chờ tra cứu lại',
     of: 'trên',
@@ -30,6 +31,7 @@ const WORDS = {
     receipt: 'Receipt',
     replaced: 'replaced by data',
     partly: 'partly replaced',
+    cut: 'struck from the dossier, not asked for',
     ask: 'to be handed in',
     pending: 'asked again later',
     of: 'of',
@@ -44,6 +46,7 @@ const WORDS = {
     receipt: 'Reçu',
     replaced: 'remplacée par des données',
     partly: 'remplacée en partie',
+    cut: 'supprimée du dossier',
     ask: 'à fournir',
     pending: 'sera redemandée',
     of: 'sur',
@@ -91,6 +94,12 @@ export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string 
     en: 'the data is past its age and nothing newer could be had: see whether it still holds',
   },
   'under-review': { vi: 'có cơ quan báo dữ liệu sai, đang chờ xác minh', en: 'an agency reported it wrong, and nobody has answered yet' },
+  'not-covered': { vi: 'dữ liệu của địa phương này chưa được công bố', en: 'the owner publishes no such data for this province' },
+  'no-binding': { vi: 'chưa xác định bản ghi nào chứng minh', en: 'which record would prove it is not known' },
+  'crime-prevention-only': {
+    vi: 'dữ liệu chỉ phục vụ phòng, chống tội phạm, không được cung cấp',
+    en: 'data for crime prevention only, which is never served',
+  },
   // both
   unavailable: { vi: 'hiện không lấy được dữ liệu', en: 'the data cannot be had now' },
   conflict: { vi: 'các cơ sở dữ liệu không thống nhất', en: 'the registries disagree' },
@@ -109,6 +118,8 @@ export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string 
   'not-authorised': { vi: 'cơ quan không được phép sử dụng', en: 'the agency may not use it' },
   // what to notice
   'person-deceased': { vi: 'người này đã chết', en: 'the person has died' },
+  'number-replaced': { vi: 'số định danh đã được thay bằng số mới', en: 'the personal number was replaced by another' },
+  'number-unusual': { vi: 'số định danh không khớp với hồ sơ', en: 'the personal number does not fit the record' },
 };
 
 /** Every string of a document made harmless. */
@@ -125,14 +136,14 @@ export function printReply(
   const words = WORDS[language];
   const why = (code: string): string =>
     (Object.hasOwn(REASONS, code) ? REASONS[code]?.[language === 'vi' ? 'vi' : 'en'] : undefined) ?? code;
-  const say = (text: Text): string => text[language] ?? text.en;
+  const say = (text: OfficialText): string => text[language] ?? text.en ?? text.vi;
   const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
     colour ? styleText(style, text, { validateStream: false }) : text;
   const { summary } = prefill;
   const lines: string[] = [
     '',
     paint('bold', `${prefill.procedure} ${say(procedure.name)}`),
-    `${say(procedure.form.name)} · ${words.dossier} ${prefill.dossier}`,
+    `${procedure.form === undefined ? '' : `${say(procedure.form.name)} · `}${words.dossier} ${prefill.dossier}`,
     '',
   ];
 
@@ -160,11 +171,12 @@ export function printReply(
   }
   lines.push('', paint('bold', `${words.papers} (${summary.replaced} ${words.of} ${summary.components} ${words.replaced})`));
   for (const { verdict, name, legalBasis, by, reason, condition, note } of prefill.components) {
-    const mark = paint(verdict === 'replaced' ? 'green' : 'yellow', verdict === 'replaced' ? '✔' : verdict === 'partly' ? '◐' : '○');
+    const settled = verdict === 'replaced' || verdict === 'cut';
+    const mark = paint(settled ? 'green' : 'yellow', settled ? '✔' : verdict === 'partly' ? '◐' : '○');
     const because =
       verdict === 'ask' || verdict === 'pending'
         ? `${words[verdict]}: ${why(reason ?? '')}`
-        : `${words[verdict]}: ${(by ?? []).join(', ')} — ${legalBasis}${reason === undefined ? '' : ` (${why(reason)})`}`;
+        : `${words[verdict]}${by === undefined ? '' : `: ${by.join(', ')}`} — ${legalBasis}${reason === undefined ? '' : ` (${why(reason)})`}`;
     lines.push(`  ${mark} ${say(name)}`);
     if (condition !== undefined) lines.push(paint('dim', `      ${words.onlyIf}: ${say(condition)}`));
     lines.push(paint('dim', `      ${because}`));

@@ -1,7 +1,8 @@
 /** How the log names people: by a keyed hash. Without the key nobody can tell whom a pseudonym stands for, or try numbers out. */
-import { createHmac, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { KeyKind } from './adapter.ts';
 import type { Clock } from './domain.ts';
+import { hmacOf } from './hmac.ts';
 
 export interface Pseudonyms {
   /** The one that is written now. */
@@ -12,15 +13,14 @@ export interface Pseudonyms {
 
 /** `keys` newest first, each with the time it is used from. One that is thrown away leaves pseudonyms that nobody can tell the owner of any more. */
 export function pseudonyms(keys: readonly { readonly from: number; readonly key: KeyObject }[], clock: Clock): Pseudonyms {
-  const made = (key: KeyObject, kind: KeyKind, value: string): string =>
-    createHmac('sha256', key).update(`${kind}:${value}`).digest('base64url');
+  const dated = keys.map(({ from, key }) => ({ from, made: hmacOf(key) }));
   return {
     of(kind, value) {
       const now = clock();
-      const current = keys.find(({ from }) => from <= now);
+      const current = dated.find(({ from }) => from <= now);
       if (current === undefined) throw new Error('no key of pseudonyms is in use yet');
-      return made(current.key, kind, value);
+      return current.made(`${kind}:${value}`);
     },
-    all: (kind, value) => keys.map(({ key }) => made(key, kind, value)),
+    all: (kind, value) => dated.map(({ made }) => made(`${kind}:${value}`)),
   };
 }

@@ -15,6 +15,7 @@ import { Places } from '../src/stages/around/places.ts';
 import { NotAsked } from '../src/stages/around/question.ts';
 import { type Ask, askSource } from '../src/stages/ask.ts';
 import { chance, numbers, seedOf } from './support/chance.ts';
+import { noRecords } from './support/records.ts';
 
 const seed = seedOf();
 const NOON = Date.parse('2026-11-22T05:00:00Z');
@@ -56,8 +57,7 @@ function registry(lookUp: Adapter['lookUp'], protection: Partial<Protection> = {
     return lookUp(question, signal);
   };
   const adapter: Adapter = { datasets: { d: 'person' }, lookUp: counted, close: async () => {} };
-  const cache = { get: async () => undefined, set: () => {} };
-  const ask = askSource(source, adapter, { validators: new Map(), cache, clock, around: protectedBy, report: () => {} });
+  const ask = askSource(source, adapter, { validators: new Map(), cache: noRecords, clock, around: protectedBy, report: () => {} });
   const open = async (): Promise<Opened> => {
     counts.opened++;
     return { index: 0 } as Opened;
@@ -726,6 +726,8 @@ t.test('a prefill is taken while it can be answered in time', async (t) => {
     let entered = 0;
     while (entered < atWork && take(admission)) entered++;
     t.equal(entered === atWork && take(admission), taken, rule);
+    // Who can wait gives way earlier, as soon as those are there that are always taken.
+    t.equal(admission.crowded(), !taken || (active === 100 && entered + 1 >= 64), `${rule}: whether a line of a batch waits`);
   }
   const loop = { active: 0, idle: 0 };
   const stuck = new Admission({ deadlineMs: 3000, loopTimes: () => ({ ...loop }) });

@@ -1,6 +1,6 @@
 /** The cache: one contract for every kind of it, records that only their key opens, and answers that are never older than allowed. */
 
-import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -8,16 +8,19 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { createGateway } from '../src/app.ts';
-import type { Cache } from '../src/cache/cache.ts';
+import type { Cache, SharedCache } from '../src/cache/cache.ts';
 import { memoryCache } from '../src/cache/memory.ts';
+import { redisSettings } from '../src/cache/open.ts';
 import { type Observed, type RecordName, recordCache } from '../src/cache/records.ts';
 import { redisCache } from '../src/cache/redis.ts';
-import { tieredCache } from '../src/cache/tiered.ts';
+import { keyRing } from '../src/cache/ring.ts';
+import { type Tiers, tieredCache } from '../src/cache/tiered.ts';
 import type { Prefill } from '../src/domain.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { makeWorld } from '../src/sandbox/people.ts';
 import { numbers, seedOf } from './support/chance.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, ISSUER, temporaryDirectory } from './support/gateway.ts';
+import { cacheKeys } from './support/records.ts';
 import { findRedis, type TestRedis } from './support/redis.ts';
 
 const found = await findRedis();
@@ -38,13 +41,26 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 const text = async (cache: Cache, key: string): Promise<string | undefined> => (await cache.get(key))?.toString();
 
 /** A cache of Redis that is connected, and what it reported. */
-async function connected(t: Test, url: string): Promise<{ cache: Cache; states: string[] }> {
+async function connected(t: Test, url: string): Promise<{ shared: SharedCache; cache: Cache; states: string[] }> {
   const states: string[] = [];
-  const cache = redisCache(url, (state) => states.push(state));
-  t.teardown(() => cache.close());
+  const shared = redisCache(redisSettings(url, undefined), (state) => states.push(state));
+  t.teardown(() => shared.close());
   await until('connected', () => states.includes('connected'));
-  return { cache, states };
+  return { shared, cache: plain(shared), states };
 }
+
+/** As one that knows nothing of changes. */
+const plain = (shared: SharedCache): Cache => ({
+  get: async (key) => (await shared.get(key))?.bytes,
+  set: (key, bytes, seconds) => shared.set(key, bytes, seconds, Date.now()),
+  close: () => shared.close(),
+});
+const asCache = (tiers: Tiers): Cache => ({
+  get: (key) => tiers.get(key),
+  set: (key, bytes, seconds) => tiers.set(key, bytes, seconds, tiers.moment()),
+  close: () => tiers.close(),
+});
+const tiered = (shared: SharedCache, near = memoryCache(LIMIT)): Cache => asCache(tieredCache(near, shared, Date.now));
 
 /** Rule → what keeps it; `set` takes keys that no other test uses. */
 const CONTRACT: [rule: string, holds: (t: Test, cache: Cache, key: string) => Promise<void>][] = [
@@ -117,7 +133,7 @@ const LIMIT = 1_000_000;
 const CACHES: Record<string, (t: Test) => Promise<Cache>> = {
   memory: async () => memoryCache(LIMIT),
   redis: async (t) => (await connected(t, (found as TestRedis).url)).cache,
-  tiered: async (t) => tieredCache(memoryCache(LIMIT), (await connected(t, (found as TestRedis).url)).cache),
+  tiered: async (t) => tiered((await connected(t, (found as TestRedis).url)).shared),
 };
 
 for (const [name, make] of Object.entries(CACHES)) {
@@ -139,6 +155,26 @@ t.test('memory: an entry lives to the millisecond it was given', async (t) => {
   now += 1;
   t.equal(await cache.get('a'), undefined);
   t.equal(cache.bytes, 0, 'and its bytes are free again');
+});
+
+t.test('memory: what is used stays, and what was not used for longest goes', async (t) => {
+  const one = memoryCache(LIMIT);
+  one.set('', Buffer.alloc(0), 60);
+  const cache = memoryCache(3 * (one.bytes + 1));
+  t.teardown(() => Promise.all([one.close(), cache.close()]));
+  for (const key of ['a', 'b', 'c']) cache.set(key, Buffer.from('1'), 60);
+  await cache.get('a');
+  cache.set('d', Buffer.from('1'), 60);
+  t.strictSame(await Promise.all(['a', 'b', 'c', 'd'].map((key) => text(cache, key))), ['1', undefined, '1', '1']);
+});
+
+t.test('memory: a piece of a large buffer does not keep the rest of it', async (t) => {
+  const cache = memoryCache(LIMIT);
+  t.teardown(() => cache.close());
+  cache.set('a', Buffer.alloc(65_536, 'x').subarray(7, 12), 60);
+  const kept = await cache.get('a');
+  t.equal(kept?.toString(), 'xxxxx');
+  t.equal(kept?.buffer.byteLength, 5);
 });
 
 t.test('memory: it never holds more than its limit, and lets go of the oldest first', async (t) => {
@@ -217,7 +253,7 @@ withRedis('redis that was never there: no answer, and it comes by itself', async
   t.teardown(() => redis.mend());
   await redis.cut();
   const states: string[] = [];
-  const cache = redisCache(redis.url, (state) => states.push(state));
+  const cache = plain(redisCache(redisSettings(redis.url, undefined), (state) => states.push(state)));
   t.teardown(() => cache.close());
   const key = randomUUID();
   cache.set(key, Buffer.from('lost'), 60);
@@ -230,22 +266,30 @@ withRedis('redis that was never there: no answer, and it comes by itself', async
   t.equal(await text(cache, key), 'one');
 });
 
-/** A cache that shows what it was given, and lets it be tampered with. */
-class Open implements Cache {
+/** A shared cache that shows what it was given, and lets it be tampered with. */
+class Open implements SharedCache {
   readonly kept = new Map<string, Buffer>();
-  async get(key: string): Promise<Buffer | undefined> {
-    return this.kept.get(key);
+  until = Number.POSITIVE_INFINITY;
+  async get(key: string): Promise<{ bytes: Buffer; seconds: number } | undefined> {
+    const bytes = this.kept.get(key);
+    const seconds = (this.until - Date.now()) / 1000;
+    return bytes && seconds > 0 ? { bytes, seconds } : undefined;
   }
-  set(key: string, bytes: Buffer): void {
+  set(key: string, bytes: Buffer, seconds: number): void {
     this.kept.set(key, bytes);
+    this.until = Date.now() + 1000 * seconds;
   }
+  async drop(): Promise<'now'> {
+    return 'now';
+  }
+  hear(): void {}
   async close(): Promise<void> {}
 }
 t.test('tiered: what the near tier takes from the shared one is gone with it', async (t) => {
   // Two gateways share what keeps no time of its own: only the record's says when it is over.
   const shared = new Open();
-  const one = tieredCache(memoryCache(LIMIT), shared);
-  const other = tieredCache(memoryCache(LIMIT), shared);
+  const one = tiered(shared);
+  const other = tiered(shared);
   t.teardown(() => Promise.all([one.close(), other.close()]));
   let now = Date.now();
   t.intercept(Date, 'now', { value: () => now });
@@ -254,15 +298,13 @@ t.test('tiered: what the near tier takes from the shared one is gone with it', a
   t.equal(await text(other, 'a'), 'one');
   now += 1_001;
   t.equal(await other.get('a'), undefined);
-  shared.set('b', Buffer.from('short'));
-  t.equal(await other.get('b'), undefined, 'what is too short to have a time is nothing');
 });
 
 withRedis('tiered: one process finds what another set, near the next time', async (t, redis) => {
   t.teardown(() => redis.mend());
-  const one = tieredCache(memoryCache(LIMIT), (await connected(t, redis.url)).cache);
+  const one = tiered((await connected(t, redis.url)).shared);
   const near = memoryCache(LIMIT);
-  const other = tieredCache(near, (await connected(t, redis.url)).cache);
+  const other = tiered((await connected(t, redis.url)).shared, near);
   t.teardown(() => Promise.all([one.close(), other.close()]));
   const key = randomUUID();
   one.set(key, Buffer.from('one'), 60);
@@ -273,7 +315,6 @@ withRedis('tiered: one process finds what another set, near the next time', asyn
   t.equal(await text(other, key), 'one', 'without the shared tier too');
 });
 
-const secret = () => createSecretKey(randomBytes(32));
 const NAME: RecordName = { source: 'population', dataset: 'person', kind: 'person', key: '003099000017' };
 const OBSERVED: Observed = {
   answer: { found: true, about: NAME.key, record: { fullName: 'NGUYỄN VĂN AN', area: 7.5, list: [null, true] }, recordedAt: null },
@@ -282,9 +323,11 @@ const OBSERVED: Observed = {
 
 t.test('a sealed record opens with its key under its name, and otherwise is as if it were not there', async (t) => {
   const open = new Open();
-  const [sealKey, nameKey] = [secret(), secret()];
-  const records = recordCache(open, sealKey, nameKey);
-  records.set(NAME, OBSERVED, 60);
+  const keys = cacheKeys();
+  // Without a near tier every record is opened anew.
+  const recordsUnder = (pair = keys) => recordCache(tieredCache(memoryCache(0), open, Date.now), keyRing([pair], 3600, Date.now));
+  const records = recordsUnder();
+  records.set(NAME, OBSERVED, records.moment(), 60);
   t.strictSame(await records.get(NAME), OBSERVED, 'what was set is what is got');
   const [[key, sealed] = ['', Buffer.alloc(0)]] = open.kept;
   const reads = async (bytes: Buffer): Promise<boolean> => {
@@ -320,7 +363,7 @@ t.test('a sealed record opens with its key under its name, and otherwise is as i
     ];
     for (const other of others) {
       open.kept.clear();
-      records.set(other, OBSERVED, 60);
+      records.set(other, OBSERVED, records.moment(), 60);
       const [[otherKey] = ['']] = open.kept;
       t.not(otherKey, key, 'it has another name');
       open.kept.set(otherKey, sealed);
@@ -329,16 +372,16 @@ t.test('a sealed record opens with its key under its name, and otherwise is as i
   });
   await t.test('sealed or named by another key', async (t) => {
     open.kept.clear();
-    recordCache(open, secret(), nameKey).set(NAME, OBSERVED, 60);
+    recordsUnder({ ...keys, seal: cacheKeys().seal }).set(NAME, OBSERVED, records.moment(), 60);
     t.ok(open.kept.has(key), 'it is there');
     t.equal(await records.get(NAME), undefined, 'and does not open');
     open.kept.clear();
-    recordCache(open, sealKey, secret()).set(NAME, OBSERVED, 60);
+    recordsUnder({ ...keys, name: cacheKeys().name }).set(NAME, OBSERVED, records.moment(), 60);
     t.notOk(open.kept.has(key), 'a name cannot be made without its key');
   });
   await t.test('sealed twice is sealed differently', async (t) => {
     open.kept.clear();
-    records.set(NAME, OBSERVED, 60);
+    records.set(NAME, OBSERVED, records.moment(), 60);
     t.not(open.kept.get(key)?.toString('hex'), sealed.toString('hex'));
   });
 });
@@ -626,6 +669,16 @@ withRedis('a Redis that dies midway changes no value and fails no request', asyn
   t.equal(await fresh(), 'live');
   await row('back', () => redis.mend());
   await until('cached again', async () => (await fresh()) === 'cached');
+  const direct = new Redis(redis.direct);
+  t.teardown(() => direct.disconnect());
+  if (redis.own) {
+    await row('emptied', () => direct.flushall());
+    await until('cached again', async () => (await fresh()) === 'cached');
+    await row('full', () => direct.config('SET', 'maxmemory', '1'));
+    await direct.config('SET', 'maxmemory', '0');
+  }
+  await row('slow', () => redis.slow(60));
+  redis.slow(0);
   await row('frozen', () => redis.freeze());
   await redis.cut();
   await row('thawed', () => redis.mend());

@@ -22,8 +22,10 @@ import { EXAMPLE, POST_QUANTUM, SEVERAL, WITNESSED } from './support/public-note
 const RESIDENCE = 'procedures/1.004222.yaml';
 const MARITAL = 'procedures/1.004873.yaml';
 const DESK = 'agencies/X01.1.yaml';
+const OWNER = 'agencies/X05.1.yaml';
 const INSPECTORS = 'agencies/X09.1.yaml';
 const RESOLUTION = 'legal/nq-66-7-2025.yaml';
+const ANNEX = 'legal/nq-66-7-2025/annex-1.json';
 const NOTICES = 'sources/birth-notices.yaml';
 const LAND = 'sources/land.yaml';
 const EVERY_KIND = [DESK, RESIDENCE, RESOLUTION, LAND, 'gateway.yaml'];
@@ -46,12 +48,11 @@ class Copy {
   reset(): void {
     rmSync(this.directory, { recursive: true });
     cpSync('config', this.directory, { recursive: true });
-    for (const procedure of ['1.000894', '1.001193', '1.001456', '1.012768']) {
-      this.remove(`procedures/${procedure}.yaml`);
-      const desk = this.read(DESK);
-      this.write(DESK, desk.replace(new RegExp(`  - id: \\S+\\n    procedure: "${procedure}"\\n(?:    .*\\n)+`), ''));
-    }
-    this.remove('agencies/X02.1.yaml');
+    for (const name of readdirSync(join(this.directory, 'procedures')))
+      if (![RESIDENCE, MARITAL].includes(`procedures/${name}`)) this.remove(`procedures/${name}`);
+    const grants = this.read(DESK).split(/(?<=^grants:\n|\n)(?= {2}(?:# .*\n {2})*- id: )/);
+    this.write(DESK, grants.filter((grant) => !grant.includes('procedure:') || /"1\.00(4222|4873)"/.test(grant)).join(''));
+    for (const agency of ['X02.1', 'X04.1']) this.remove(`agencies/${agency}.yaml`);
   }
 
   read(file: string): string {
@@ -172,6 +173,7 @@ const secondCivilRegistry = all(
   change('sources/civil-archive.yaml', 'id: civil-registry', 'id: civil-archive'),
   change('sources/civil-archive.yaml', '  birth: { maxAgeSeconds: 86400, absentMaxAgeSeconds: 60 }\n', ''),
   change('sources/civil-archive.yaml', '  marriage: { maxAgeSeconds: 3600, absentMaxAgeSeconds: 60 }\n', ''),
+  change('legal/nq-66-7-2025/evidence.yaml', 'role: deceased, dataset: death,', 'role: deceased, dataset: death, source: civil-registry,'),
 );
 const DEATH = '{ role: formerSpouse, dataset: death, value: /extract/number }';
 const forbidden = /Decree 58\/2026\/NĐ-CP, annex V, list 3/;
@@ -183,6 +185,21 @@ const ROWS: Row[] = [
     break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
     says: /must be one of prefill, verify, audit, changes, correct/,
+  },
+  {
+    rule: 'an agency owns sources that there are',
+    break: change(OWNER, 'owns: [population]', 'owns: [population, prisons]'),
+    faults: [[OWNER, 'prisons', '/owns/1', 'unknown-reference']],
+  },
+  {
+    rule: 'whoever owns a source may tell its changes',
+    break: change(OWNER, 'scopes: [changes]', 'scopes: [audit]'),
+    faults: [[OWNER, 'owns:', '/owns', 'unknown-reference']],
+  },
+  {
+    rule: 'whoever may tell changes owns a source',
+    break: change(OWNER, 'owns: [population]\n', ''),
+    faults: [[OWNER, 'id: X05.1', '/owns', 'unknown-reference']],
   },
   {
     rule: 'a grant is for a procedure that there is',
@@ -585,9 +602,17 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'a provision stands once in its instrument',
-    break: change(RESOLUTION, 'id: I.737', 'id: I.738'),
+    break: change(RESOLUTION, 'id: art-4-2-d', 'id: art-4-10'),
     faults: [
-      [RESOLUTION, 'I.738\n    cite: annex I, row 738', '/provisions/10/id', 'duplicate'],
+      [RESOLUTION, 'art-4-10\n    cite: article 4(10)', '/provisions/3/id', 'duplicate'],
+      [MARITAL, '#art-4-2-d', '/components/3/replacedBy/1/provision', 'unknown-reference'],
+    ],
+  },
+  {
+    rule: 'a row stands once in its annex',
+    break: change(ANNEX, '"ref":"I.737"', '"ref":"I.738"'),
+    faults: [
+      [ANNEX, '{"ref":"I.738","code":"1.004222","name":"Đăng ký thường trú vào', '/records/746/ref', 'duplicate'],
       [RESIDENCE, '#I.737', '/components/2/replacedBy/0/provision', 'unknown-reference'],
     ],
   },
@@ -604,7 +629,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     break: all(
       (copy) => copy.write('procedures/1.004222@2027-01-01.yaml', copy.read(RESIDENCE)),
       change('procedures/1.004222@2027-01-01.yaml', 'validFrom: 2026-07-01', 'validFrom: 2027-01-01'),
-      change(RESIDENCE, 'validTo: 2027-02-28', 'validTo: 2026-12-31'),
+      change(RESIDENCE, 'validFrom: 2026-07-01', 'validFrom: 2026-07-01\nvalidTo: 2026-12-31'),
     ),
     faults: [],
   },
@@ -648,7 +673,9 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     break: (copy) =>
       copy.write(
         'procedures/1.000002.yaml',
-        readFileSync('config/procedures/1.001456.yaml', 'utf8').replace('1.001456', '1.000002').replace('validTo: 2027', 'validTo: 2025'),
+        readFileSync('config/procedures/1.001456.yaml', 'utf8')
+          .replace('1.001456', '1.000002')
+          .replace('validFrom: 2026-01-01', 'validFrom: 2026-01-01\nvalidTo: 2025-02-28'),
       ),
     faults: [
       ['procedures/1.000002.yaml', 'validTo:', '/validTo', 'validity'],
@@ -662,6 +689,29 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     faults: [[DESK, '"validTo"', '/keys/0/validTo', 'validity']],
   },
   // The form
+  {
+    rule: 'a procedure that there is was not replaced',
+    break: change(RESIDENCE, 'code: "1.004222"', 'code: "1.004222"\nreplaces: ["1.004873"]'),
+    faults: [[RESIDENCE, 'replaces:', '/replaces/0', 'duplicate']],
+  },
+  {
+    rule: 'a procedure was replaced by one other',
+    break: all(
+      change(RESIDENCE, 'code: "1.004222"', 'code: "1.004222"\nreplaces: ["1.999999"]'),
+      change(MARITAL, 'code: "1.004873"', 'code: "1.004873"\nreplaces: ["1.999999"]'),
+    ),
+    faults: [[MARITAL, 'replaces:', '/replaces/0', 'duplicate']],
+  },
+  {
+    rule: 'what a register fills is not chosen or written by the declarant',
+    break: change(RESIDENCE, 'type: phone', 'type: phone\n    as: text # here'),
+    faults: [[RESIDENCE, '# here', '/fields/5/as', 'type-mismatch']],
+  },
+  {
+    rule: 'what is declared has a type that there is',
+    break: change(RESIDENCE, 'as: relation', 'as: cousin'),
+    faults: [[RESIDENCE, 'as: cousin', '/fields/8/as', 'unknown-reference']],
+  },
   {
     rule: 'a field stands once in the form',
     break: change(RESIDENCE, '- at: /email', '- at: /phone'),
@@ -757,6 +807,31 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
     rule: 'what would stand in a missing folder is no second fault',
     break: (copy) => copy.remove('legal'),
     faults: [['legal', undefined, '', 'unreadable']],
+  },
+  {
+    rule: 'a list of places is there',
+    break: (copy) => copy.remove('places/until-2025-06-30/communes.csv'),
+    faults: [['places/until-2025-06-30/communes.csv', undefined, '', 'unreadable']],
+  },
+  {
+    rule: 'a unit became one that there is',
+    break: change('places/until-2025-06-30/communes.csv', 'Phúc Xá,00097', 'Phúc Xá,00098'),
+    faults: [['places/until-2025-06-30/communes.csv', 'Phúc Xá', '', 'unknown-reference']],
+  },
+  {
+    rule: 'a second code is no other unit’s own',
+    break: change('places/places.yaml', '"06978": ', '"00004": '),
+    faults: [['places/places.yaml', '"00004"', '/aliases/00004', 'duplicate']],
+  },
+  {
+    rule: 'a spelling means one value of its list',
+    break: change('codes/ethnicity.yaml', 'aliases: [Hán]', 'aliases: [Thái]'),
+    faults: [['codes/ethnicity.yaml', 'Thái]', '/items/3', 'duplicate']],
+  },
+  {
+    rule: 'only an address has a unit of today',
+    break: change('procedures/1.004222.yaml', 'type: gender', 'type: gender\n    asOfToday: true'),
+    faults: [['procedures/1.004222.yaml', 'asOfToday', '/fields/3/asOfToday', 'type-mismatch']],
   },
   {
     rule: 'the gateway’s own file is there',
@@ -1180,8 +1255,9 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
   cpSync(copy.directory, moved.directory, { recursive: true });
   t.equal(moved.load().digest, digest, 'wherever they are');
   // Each load takes a while: the first and last file of each folder stand for it.
-  const files = ['.', 'agencies', 'datasets', 'legal', 'procedures', 'sources'].flatMap((folder) => {
-    const names = readdirSync(join(copy.directory, folder)).filter((name) => /\.(yaml|json)$/.test(name));
+  const folders = ['.', 'agencies', 'codes', 'datasets', 'legal', 'places', 'places/until-2025-06-30', 'procedures', 'sources'];
+  const files = folders.flatMap((folder) => {
+    const names = readdirSync(join(copy.directory, folder)).filter((name) => /\.(yaml|json|csv)$/.test(name));
     return [...new Set([names.at(0), names.at(-1)])].map((name) => join(folder, name ?? ''));
   });
   const seen = new Map([[digest, 'none']]);
@@ -1199,6 +1275,7 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
 t.test('production refuses every part of the sandbox', async (t) => {
   const sandboxed = ['gateway.yaml /citizens/keys', 'gateway.yaml /logOrigin'];
   for (const name of readdirSync('config/agencies')) sandboxed.push(`agencies/${name} /sandbox`);
+  for (const name of readdirSync('config/coverage')) sandboxed.push(`coverage/${name} /sandbox`);
   for (const name of readdirSync('config/sources')) sandboxed.push(`sources/${name} /address`, `sources/${name} /credential`);
   try {
     openCatalogue('config', false);
@@ -1216,6 +1293,7 @@ t.test('production refuses every part of the sandbox', async (t) => {
   for (const name of readdirSync('config/sources')) {
     copy.write(`sources/${name}`, copy.read(`sources/${name}`).replaceAll(/: sandbox:.*/g, ': env:SOMEWHERE'));
   }
+  for (const name of readdirSync('config/coverage')) copy.change(`coverage/${name}`, 'sandbox: true\n', '');
   copy.change('gateway.yaml', 'oncegate.example/log', 'log.agency.test');
   copy.change('gateway.yaml', 'keys: sandbox', 'jwks: https://id.agency.test/jwks');
   t.strictSame(copy.faults(false), [], 'and takes the same without them');
@@ -1395,7 +1473,8 @@ t.test('oncegate check', async (t) => {
   };
   const { digest, procedures, sources, agencies } = openCatalogue('config', true);
   const grants = [...agencies.values()].flatMap((agency) => agency.grants);
-  const summary = `${procedures.size} procedures, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
+  const forms = new Set(readdirSync('config/procedures').map((name) => name.slice(0, 8))).size;
+  const summary = `${forms} procedures and ${procedures.size - forms} without a form, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
   t.strictSame(check('config'), { status: 0, stdout: `ok: ${summary}; digest ${digest}\n`, stderr: '' }, 'says what there is');
   const copy = new Copy(t);
   copy.change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]');
@@ -1406,7 +1485,7 @@ t.test('oncegate check', async (t) => {
       status: 1,
       stdout: '',
       stderr: [
-        'agencies/X01.1.yaml:6 /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct',
+        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct`,
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone`,
         'the configuration has 2 faults',
         '',

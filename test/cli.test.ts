@@ -188,14 +188,16 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     t.match(await verify(data), { code: 1, error: /entry 1 is not the one that the tree holds at its place/ }, 'the entry is named');
   });
 
-  await t.test('the keys of the log and of pseudonyms rotate', async (t) => {
-    const keys = (): { log: unknown[]; pseudonym: unknown[] } => JSON.parse(readFileSync(join(data, 'keys.json'), 'utf8'));
+  await t.test('the keys of the log, of pseudonyms and of the cache rotate', async (t) => {
+    const keys = (): { log: unknown[]; pseudonym: unknown[]; cache: unknown[] } =>
+      JSON.parse(readFileSync(join(data, 'keys.json'), 'utf8'));
     const env = { ONCEGATE_DATA: data };
     t.match(await run(['keys', 'rotate', 'log'], env), { code: 0, out: /a new key of the log is used from/ });
     t.match(await run(['keys', 'rotate', 'pseudonym', '--from', '2999-01-01T00:00:00Z'], env), { code: 0 });
-    t.match([keys().log.length, keys().pseudonym.length], [2, 2]);
+    t.match(await run(['keys', 'rotate', 'cache'], env), { code: 0, out: /a new key of the cache is used from/ });
+    t.match([keys().log.length, keys().pseudonym.length, keys().cache.length], [2, 2, 2]);
     t.match(await run(['keys', 'rotate', 'pseudonym'], env), { code: 1, error: /a new key is made already/ });
-    t.match(await run(['keys', 'rotate', 'token'], env), { code: 2, error: /takes log or pseudonym/ });
+    t.match(await run(['keys', 'rotate', 'token'], env), { code: 2, error: /takes log, pseudonym or cache/ });
     t.match(await run(['keys', 'rotate', 'log', '--from', 'yesterday'], env), { code: 2, error: /a time to come/ });
   });
 
@@ -329,10 +331,13 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
 
   const refused = await run(['serve'], env);
   t.equal(refused.code, 1);
-  for (const agency of ['X01.1', 'X02.1', 'X05.1', 'X09.1'])
+  for (const agency of ['X01.1', 'X02.1', 'X04.1', 'X05.1', 'X09.1'])
     t.match(refused.error, new RegExp(`agencies/${agency}\\.yaml:\\d+ /sandbox \\[sandbox-in-production\\]`));
 
-  for (const agency of ['X01.1', 'X02.1', 'X05.1', 'X09.1']) rmSync(join(config, 'agencies', `${agency}.yaml`));
+  t.match(refused.error, /coverage\/land\.yaml:\d+ \/sandbox \[sandbox-in-production\]/, 'nor does what no owner published');
+
+  for (const agency of ['X01.1', 'X02.1', 'X04.1', 'X05.1', 'X09.1']) rmSync(join(config, 'agencies', `${agency}.yaml`));
+  rmSync(join(config, 'coverage'), { recursive: true });
   const made = await run(['agency', 'new', 'H26.15'], env);
   t.equal(made.code, 0, made.error);
   t.match(await run(['agency', 'new', 'H26.15'], env), { code: 1, error: /is there already/ });

@@ -17,8 +17,6 @@ import type { AuditEntry } from '../src/audit/entry.ts';
 import { LogUnavailable } from '../src/audit/log.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { verifyReply } from '../src/audit/verify.ts';
-import { memoryCache } from '../src/cache/memory.ts';
-import { recordCache } from '../src/cache/records.ts';
 import { ConfigurationError } from '../src/catalogue/faults.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import type { Agency, CitizenIssuer, Deliveries, Prefill, Receipt } from '../src/domain.ts';
@@ -49,6 +47,7 @@ import {
 import { makeLogKey, openLog } from './support/log.ts';
 import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
+import { memoryRecords } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 
 const AN = '003099000017';
@@ -207,7 +206,7 @@ t.test('an attempt takes turns of its own at a registry, of the agency’s budge
   const secret = createSecretKey(randomBytes(32));
   const tools = {
     catalogue,
-    cache: recordCache(memoryCache(0), secret, secret),
+    cache: memoryRecords(),
     sources: catalogue.sources,
     asks: new Map([...catalogue.sources.keys()].map((source) => [source, ask])),
     log: await openLog(log, makeLogKey()),
@@ -598,11 +597,11 @@ t.test('it is delivered, signed, until it is acknowledged, and is the same each 
 });
 
 t.test('nothing is delivered while the log cannot be written', async (t) => {
-  let broken = false;
+  let writes = Number.POSITIVE_INFINITY;
   const on = await start({
     breakLog: (store) => ({
       ...store,
-      append: (compose) => (broken ? Promise.reject(new LogUnavailable('the disk is full')) : store.append(compose)),
+      append: (compose) => (writes-- > 0 ? store.append(compose) : Promise.reject(new LogUnavailable('the disk is full'))),
     }),
   });
   t.teardown(() => on.close());
@@ -610,21 +609,21 @@ t.test('nothing is delivered while the log cannot be written', async (t) => {
   receiver.behave = (response) => void response.writeHead(500).end();
   sandbox.tell('land', { mode: 'fail' });
   const { id } = (await prefill(on, { completion: 'deliver' })).body.prefill;
-  broken = true;
-  t.equal((await prefill(on, { completion: 'deliver' })).status, 503);
+  writes = 1;
+  t.equal((await prefill(on, { completion: 'deliver' })).status, 503, 'the intent was written, the outcome was not');
   t.equal(stored(on).length, 1, 'who got no answer has nothing kept');
-  broken = false;
+  writes = Number.POSITIVE_INFINITY;
   sandbox.tell('land', { mode: 'ok' });
   on.time.now += 10_000;
   await eventually(() => stored(on)[0]?.state === 'failing' && stored(on)[0]?.lease === null);
   const { length } = receiver.came;
   receiver.behave = acknowledge;
-  broken = true;
+  writes = 0;
   on.time.now += 10_000;
   await eventually(() => Number(stored(on)[0]?.due) > on.time.now);
   t.equal(receiver.came.length, length);
   t.match(await fetched(on, id), { status: 503, body: { code: 'log-unavailable' } }, 'nor fetched');
-  broken = false;
+  writes = Number.POSITIVE_INFINITY;
   on.time.now += 60_000;
   await eventually(() => stored(on)[0]?.state === 'delivered');
 });
@@ -740,19 +739,26 @@ t.test('it is tried until its time is over', async (t) => {
 });
 
 t.test('a registry that is left alone is not asked for the sake of a completion', async (t) => {
-  const on = await start();
+  const circuit = { pauseSeconds: 100, longestPauseSeconds: 100 };
+  const configDirectory = changed({}, {}, { 'sources/land.yaml': (file) => ({ ...file, circuit }) });
+  const on = await start({ configDirectory });
   t.teardown(() => on.close());
   sandbox.tell('land', { mode: 'fail' });
+  const first = (await prefill(on, { completion: 'fetch' })).body.prefill.id;
   // Five failures in a row open its circuit.
-  for (let i = 0; i < 6; i++) await prefill(on, { subject: `00309900001${i}` });
+  for (let i = 0; i < 5; i++) await prefill(on, { subject: `00309900001${i}` });
   const { id, fields } = (await prefill(on, { completion: 'fetch' })).body.prefill;
   t.match(fields['/dwelling/mapSheet'], { status: 'pending' });
   sandbox.tell('land', { mode: 'ok' });
-  on.time.now += 60_000;
-  await eventually(async () => (await fetched(on, id)).status === 200);
-  t.notOk(
-    (await on.entries()).some(({ outcome }) => outcome === 'incomplete'),
-    'and once it is tried again, the completion tries it',
+  on.time.now += 30_000;
+  await eventually(() => stored(on).every(({ due, lease }) => Number(due) > on.time.now && lease === null));
+  on.time.now += 200_000;
+  await eventually(async () => (await fetched(on, id)).status === 200 && (await fetched(on, first)).status === 200);
+  const attempts = (await on.entries()).filter(({ completes, kind }) => completes !== undefined && kind === 'outcome');
+  t.strictSame(
+    attempts.map(({ outcome }) => outcome),
+    ['answered', 'answered'],
+    'and once it is tried again, the completions try it',
   );
 });
 
@@ -774,9 +780,13 @@ t.test('told to stop, it leaves what is under way to the next', async (t) => {
   const began = performance.now();
   await on.close();
   t.ok(performance.now() - began < 2000, 'promptly');
+  const left = stored(on).map(({ state, lease, due }) => [state, lease, Number(due) <= on.time.now]);
   t.strictSame(
-    stored(on).map(({ lease }) => lease),
-    [null, null],
+    left.sort(),
+    [
+      ['delivering', null, true],
+      ['pending', null, true],
+    ],
     'and holds on to nothing',
   );
   sandbox.tell('land', { mode: 'ok' });

@@ -1,5 +1,5 @@
 /** A log outlives its keys, its bodies and its clock: what changes over the years, and what must not. */
-import { createSecretKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -24,6 +24,8 @@ import { pseudonyms } from '../src/pseudonyms.ts';
 import { editedConfig } from './support/gateway.ts';
 import { entryOf, ORIGIN, rejection } from './support/log.ts';
 import { holds, wholeLog } from './support/oracle.ts';
+
+const FACTS = { logOrigin: ORIGIN, keptSeconds: 3600 };
 
 let directories = 0;
 const root = t.testdir({});
@@ -55,7 +57,7 @@ t.test('the keys of a gateway rotate: those that are over lose their private hal
   t.equal(first.log.length, 1);
   const halves = (): boolean[] => loadKeys(directory, false).log.map(({ privateKey }) => privateKey !== undefined);
 
-  rotateKey(directory, 'log', at(1), at(0), ORIGIN);
+  rotateKey(directory, 'log', at(1), at(0), FACTS);
   t.strictSame(halves(), [true, true], 'the one in use vouches for the one to come');
   t.strictSame(
     loadKeys(directory, false).log.map(({ from }) => from),
@@ -63,23 +65,34 @@ t.test('the keys of a gateway rotate: those that are over lose their private hal
   );
   const before = readFileSync(path, 'utf8');
   t.throws(
-    () => rotateKey(directory, 'log', at(2), at(0.9), ORIGIN),
+    () => rotateKey(directory, 'log', at(2), at(0.9), FACTS),
     /a new key is made already; it is used from 2026-11-23T05:00:00\.000Z on/,
   );
   t.equal(readFileSync(path, 'utf8'), before, 'and nothing was changed');
 
-  rotateKey(directory, 'log', at(3), at(2), ORIGIN);
+  rotateKey(directory, 'log', at(3), at(2), FACTS);
   t.strictSame(halves(), [true, true, false]);
   t.equal(readFileSync(path, 'utf8').match(/BEGIN PUBLIC KEY/g)?.length, 1, 'the file has its public half alone');
   const third = loadKeys(directory, false);
   t.ok(third.log[2]?.publicKey.equals(first.log[0]?.publicKey as NonNullable<(typeof first.log)[0]>['publicKey']), 'which stays');
 
-  rotateKey(directory, 'pseudonym', at(3), at(2), ORIGIN);
+  rotateKey(directory, 'pseudonym', at(3), at(2), FACTS);
   const all = loadKeys(directory, false);
   t.equal(all.pseudonym.length, 2, 'a pseudonym’s key stays whole, or nobody would find what it made');
-  t.ok(all.token.equals(first.token) && all.seal.equals(first.seal) && all.witness.equals(first.witness), 'no other key changes');
+  t.ok(
+    all.token.equals(first.token) && all.cache[0]?.seal.equals(first.cache[0]?.seal as KeyObject) && all.witness.equals(first.witness),
+    'no other key changes',
+  );
   if (process.platform !== 'win32') t.equal(statSync(path).mode & 0o777, 0o600);
   t.equal(all.made, false);
+
+  const froms = (): number[] => loadKeys(directory, false).cache.map(({ from }) => from);
+  rotateKey(directory, 'cache', at(3), at(2), FACTS);
+  rotateKey(directory, 'cache', at(3.02), at(3.01), FACTS);
+  t.strictSame(froms(), [at(3.02).getTime(), at(3).getTime(), 0], 'what was sealed an hour ago may be alive');
+  rotateKey(directory, 'cache', at(4), at(3.5), FACTS);
+  t.strictSame(froms(), [at(4).getTime(), at(3.02).getTime()], 'and those that open nothing any more are forgotten');
+  t.ok(loadKeys(directory, false).pseudonym.length === 2 && loadKeys(directory, false).log.length === 3, 'of the cache alone');
 });
 
 t.test('keys from before they could rotate are those of the beginning, and what they lacked is made once', async (t) => {
@@ -105,7 +118,7 @@ t.test('a log whose key rotates is one log: each age verifies, and the oldest ke
   const receipts: Receipt[][] = [];
   const own: VerifierKey[] = [];
   for (let age = 0; age < 4; age++) {
-    if (age > 0) rotateKey(directory, 'log', at(age), at(age - 0.5), ORIGIN);
+    if (age > 0) rotateKey(directory, 'log', at(age), at(age - 0.5), FACTS);
     // A gateway starts with the new key before it is used, and changes to it while it runs.
     clock.now = at(age - 0.25).getTime();
     const { log, ring } = await openedWith(loadKeys(directory, false), store, clock);
@@ -208,7 +221,7 @@ t.test('a key that no older one vouches for is not believed', async (t) => {
 t.test('two gateways with the same keys change to the new one together', async (t) => {
   const directory = newDirectory();
   loadKeys(directory, false);
-  rotateKey(directory, 'log', at(1), at(0), ORIGIN);
+  rotateKey(directory, 'log', at(1), at(0), FACTS);
   const path = join(newDirectory(), 'log.db');
   const clock = { now: at(0).getTime() };
   const stores = [openSqliteLog(path), openSqliteLog(path)] as const;
@@ -242,7 +255,7 @@ t.test('two gateways with the same keys change to the new one together', async (
 t.test('a key that signs goes on, whatever the clock of a gateway says', async (t) => {
   const directory = newDirectory();
   const first = loadKeys(directory, false);
-  rotateKey(directory, 'log', at(1), at(0), ORIGIN);
+  rotateKey(directory, 'log', at(1), at(0), FACTS);
   const keys = loadKeys(directory, false);
   const path = join(newDirectory(), 'log.db');
   const [ahead, behind] = [{ now: at(0).getTime() }, { now: at(0).getTime() }];
@@ -280,13 +293,24 @@ t.test('a key whose time comes in the middle of a commit waits for the next', as
   }
 });
 
+t.test('pseudonyms are HMAC-SHA-256 of RFC 2104, as they are in logs that were written before', async (t) => {
+  for (const bytes of [32, 64]) {
+    const key = createSecretKey(randomBytes(bytes));
+    for (const value of [AN, '', 'ZZ 00000001', 'số '.repeat(100)]) {
+      const known = createHmac('sha256', key).update(`person:${value}`).digest('base64url');
+      t.equal(pseudonyms([{ from: 0, key }], () => 0).of('person', value), known);
+    }
+  }
+  t.throws(() => pseudonyms([{ from: 0, key: createSecretKey(randomBytes(65)) }], () => 0), RangeError);
+});
+
 t.test('who is found by a pseudonym is found though its key rotated', async (t) => {
   const directory = newDirectory();
   const clock = { now: at(0).getTime() };
   const before = pseudonyms(loadKeys(directory, false).pseudonym, () => clock.now);
   const old = before.of('person', AN);
   t.strictSame(before.all('person', AN), [old]);
-  rotateKey(directory, 'pseudonym', at(1), at(0), ORIGIN);
+  rotateKey(directory, 'pseudonym', at(1), at(0), FACTS);
   const people = pseudonyms(loadKeys(directory, false).pseudonym, () => clock.now);
   t.equal(people.of('person', AN), old, 'a key to come is not used yet');
   clock.now = at(1).getTime();

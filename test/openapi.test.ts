@@ -78,6 +78,7 @@ const VOLATILE = new Set([
   'leaf',
   'digest',
   'completes',
+  'behind',
 ]);
 const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
 

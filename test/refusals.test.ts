@@ -80,9 +80,10 @@ t.teardown(async () => {
   rmSync(editedDirectory, { recursive: true });
 });
 
-const [token, auditToken, brokenToken, brokenAuditToken, editedToken] = await Promise.all([
+const [token, auditToken, ownersToken, brokenToken, brokenAuditToken, editedToken] = await Promise.all([
   main.token(),
   main.token('X09.1'),
+  main.token('X05.1'),
   broken.token(),
   broken.token('X09.1'),
   edited.token(),
@@ -272,7 +273,26 @@ await table('every way of being refused', [
     onRecord('no-delivery-address'),
   ],
   ['a completion that there is not', http('GET', `/v1/prefills/${randomUUID()}`, bearer(token)), 'unknown-completion'],
+  [
+    'a place’s code without its day',
+    http('GET', '/v1/places/00004', bearer(token)),
+    'place-date-needed',
+    { pointers: ['/listed', '/listed'] },
+  ],
+  ['a place that the list of the day has not', http('GET', '/v1/places/00005?listed=2020-01-01', bearer(token)), 'unknown-place'],
+  [
+    'changes of a registry that is another’s',
+    http(
+      'POST',
+      '/v1/sources/land/changes',
+      bearer(ownersToken),
+      '{"changes":[{"dataset":"land-holding","kind":"person","key":"003099000017"}]}',
+    ),
+    'unknown-source',
+  ],
   ['a procedure that is not there to read', http('GET', '/v1/procedures/1.999999', bearer(token)), 'unknown-procedure'],
+  ['a form of which only an annex is known', http('GET', '/v1/procedures/1.014178/form', bearer(token)), 'no-form'],
+  ['a person in the place of a day', http('GET', `/v1/procedures/1.004222/form?on=${NUMBER}`, bearer(token)), 'invalid-request'],
   [
     'a procedure that the agency has no grant for',
     prefill({ ...GOOD, procedure: '1.012768' }),
@@ -454,7 +474,8 @@ await t.test('more than can be answered in time are refused at once, and those a
   for (let i = 0; i < 64; i++) ask();
   t.same(codes, [], 'so few are taken in any case');
   for (; codes.length === 0; await after(20)) ask();
-  t.same(codes, ['overloaded'], 'nothing has left for longer than the deadline');
+  // On a busy machine several may have come before the first heard.
+  t.same([...new Set(codes)], ['overloaded'], 'nothing has left for longer than the deadline');
   await refused(t, ['', prefill(GOOD, bearer(brokenToken)), 'overloaded', { gateway: broken, headers: { 'retry-after': '1' } }]);
   logIs = 'whole';
   release();
@@ -948,7 +969,6 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'stopping',
   'too-many-corrections',
   'unknown-correction',
-  'unknown-source',
 ];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));
 

@@ -12,6 +12,7 @@ import { makeWorld } from '../src/sandbox/people.ts';
 import { type Around, around } from '../src/stages/around/around.ts';
 import { askSource } from '../src/stages/ask.ts';
 import { type Edited, editedConfig, NOON, startGateway, type TestGateway } from './support/gateway.ts';
+import { noRecords } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 
 const catalogue = openCatalogue('config', true);
@@ -41,8 +42,13 @@ async function registry(t: Test, listener: RequestListener, port = 0): Promise<A
     protection: { ...protection, atOnce: 8, circuit: { ...protection.circuit, pauseSeconds: 1 } },
   };
   const protectedBy = around(source, { clock: Date.now, random: () => 0, changed: () => {} });
-  const cache = { get: async () => undefined, set: () => {} };
-  const ask = askSource(source, adapter, { validators: new Map(), cache, clock: Date.now, around: protectedBy, report: () => {} });
+  const ask = askSource(source, adapter, {
+    validators: new Map(),
+    cache: noRecords,
+    clock: Date.now,
+    around: protectedBy,
+    report: () => {},
+  });
   let people = 0;
   const look = (): Promise<string> =>
     ask(

@@ -1,14 +1,18 @@
 /** How names and dates of two registers compare: what is one name written twice, and what only an officer may decide; and when registries are maintained. */
 
 import t from 'tap';
+import { openCatalogue } from '../src/app.ts';
 import type { Maintenance } from '../src/domain.ts';
 import { Calendar } from '../src/stages/around/maintenance.ts';
+import { codeOf } from '../src/vietnam/codes.ts';
 import { compareDates, type DateComparison } from '../src/vietnam/dates.ts';
+import { looksLegacy } from '../src/vietnam/encodings.ts';
 import { compareNames, type NameComparison } from '../src/vietnam/names.ts';
+import { unusualIn } from '../src/vietnam/numbers.ts';
 import { windowsAround } from '../src/vietnam/windows.ts';
 import { numbers, seedOf } from './support/chance.ts';
 
-/** Pairs from official lists and old registers. */
+/** Pairs from official lists and old registers: of cards and birth certificates, of the catalogue of the statistics office and the resolutions, of civil-status books. */
 const NAMES: [rule: string, a: string, b: string, expected: NameComparison][] = [
   ['case is no difference: cards and birth certificates print capitals', 'NGUYỄN VĂN AN', 'Nguyễn Văn An', 'same'],
   ['composition is no difference', 'Trần Thị Hồng'.normalize('NFD'), 'Trần Thị Hồng'.normalize('NFC'), 'same'],
@@ -29,6 +33,10 @@ const NAMES: [rule: string, a: string, b: string, expected: NameComparison][] = 
   ['a tone in another syllable is another name', 'Lê Hòa Hoa', 'Lê Hoa Hòa', 'diacritics'],
   ['another order is another name', 'An Văn Nguyễn', 'Nguyễn Văn An', 'different'],
   ['a name within a name is another name', 'Nguyễn Văn An', 'Nguyễn Văn Anh', 'different'],
+  ['Đ is Đ, of Africa too', '\u0189ỗ \u0256ình', 'Đỗ đình', 'same'],
+  ['an apostrophe by any of its signs', 'H´Bia Mlô', 'HʼBia Mlô', 'same'],
+  ['a name without its middle name is another name', 'Nguyễn An', 'Nguyễn Văn An', 'different'],
+  ['a misread name is not repaired', 'NguyÔn V¨n An', 'Nguyễn Văn An', 'different'],
   ['characters without width are no difference', 'Nguyễn\u200b Văn\ufeff An', 'Nguyễn Văn An', 'same'],
 ];
 
@@ -37,6 +45,9 @@ const DATES: [rule: string, a: string, b: string, expected: DateComparison][] = 
   ['a year alone agrees with a day in it', '1960', '1960-05-12', 'compatible'],
   ['a month agrees with a day in it', '1960-05', '1960-05-12', 'compatible'],
   ['1 January may stand for an unknown day', '1960-01-01', '1960-05-12', 'suspect-default'],
+  ['the first of a month may stand for an unknown day in it', '1960-05-01', '1960-05-12', 'suspect-default'],
+  ['the first of another month does not', '1960-04-01', '1960-05-12', 'different'],
+  ['1 January may stand for an unknown month', '1960-01-01', '1960-05', 'suspect-default'],
   ['a day is itself', '1960-05-12', '1960-05-12', 'same'],
   ['a year alone agrees with its 1 January, filler or not', '1960', '1960-01-01', 'compatible'],
   // And what follows from them.
@@ -119,6 +130,94 @@ t.test('windows of maintenance, minute by minute against the words', async (t) =
       wrong.push(`next ${new Date(clock.now).toISOString()}`);
   }
   t.strictSame(wrong.slice(0, 5), []);
+});
+
+t.test('a misread encoding is told, and a foreign name is none', async (t) => {
+  for (const text of ['NguyÔn V¨n An', 'TrÇn ThÞ Hång', '§Æng Quèc TuÊn', 'Lª ThÞ Hoµ', 'Nguyeãn Vaên An', 'Traàn Thò Hoàng'])
+    t.ok(looksLegacy(text), text);
+  const good = [
+    'Nguyễn Văn An',
+    'ĐẶNG QUỐC TUẤN',
+    "H'Hen Niê",
+    'Y-Thiên Mlô',
+    'Ksor H´Ñuăl',
+    'Gaël Müller',
+    'Raúl Nuñez',
+    'François Noël',
+    'João',
+    '96 m²',
+    '§ 5',
+  ];
+  for (const text of [...good, 'Søren Åse', 'Thửa số 5, tờ bản đồ 12 · Vỹ Dạ', 'Lê Thị Thuý']) t.notOk(looksLegacy(text), text);
+  t.notOk(looksLegacy('Trần Thị Hồng'.normalize('NFD')), 'however it is composed');
+});
+
+const { places, codes, schemas, procedures } = openCatalogue('config', true);
+
+t.test('a number that does not fit its record is a hint', async (t) => {
+  const rows: [rule: string, number: string, person: object, expected: string | undefined][] = [
+    ['a man of the last century', '003099000017', { gender: 'male', dateOfBirth: '1999-05-17' }, undefined],
+    ['a woman of this one', '003301000034', { gender: 'female', dateOfBirth: '2001' }, undefined],
+    ['a woman with a man’s digit', '003099000017', { gender: 'female', dateOfBirth: '1999-05-17' }, 'sex'],
+    ['a sex that is not determined', '003099000017', { gender: 'undetermined', dateOfBirth: '1999' }, undefined],
+    ['another year', '003099000017', { gender: 'male', dateOfBirth: '1998-12-31' }, 'year'],
+    ['another century', '003099000017', { gender: 'male', dateOfBirth: '2099' }, 'year'],
+    ['nothing known of either', '003099000017', {}, undefined],
+  ];
+  for (const [rule, number, person, expected] of rows) {
+    const record = { personalId: number, ...person };
+    t.equal(unusualIn(record, number, places), expected, rule);
+    t.equal(unusualIn({ child: record }, number, places), expected, `${rule}, in a birth record`);
+  }
+  const placed = (prefix: string) => unusualIn({ personalId: `${prefix}099000017` }, `${prefix}099000017`, places);
+  for (const prefix of ['000', '003', '099']) t.equal(placed(prefix), undefined, `${prefix} is of made-up people`);
+  const provinces = Array.from({ length: 100 }, (_, i) => `0${String(i).padStart(2, '0')}`).filter(
+    (prefix) => placed(prefix) === undefined,
+  );
+  t.equal(provinces.length, 63 + 3, 'the provinces of before 1 July 2025 and nothing else');
+  t.equal(placed('523'), undefined, 'of the codes of countries nothing is known');
+  t.equal(
+    unusualIn({ personalId: '003099000017', gender: 'female' }, '003099000018', places),
+    undefined,
+    'a record of somebody else says nothing',
+  );
+});
+
+t.test('a code, its label and its aliases are one value', async (t) => {
+  const list = (id: string) => codes.get(id)?.[0] ?? { items: [] };
+  for (const [id, text, expected] of [
+    ['ethnicity', '08', '08'],
+    ['ethnicity', 'Mông (Hmông)', '08'],
+    ['ethnicity', "H'Mông", '08'],
+    ['ethnicity', 'ê đê', '12'],
+    ['ethnicity', 'Co', '30'],
+    ['ethnicity', 'Cờ Ho', '16'],
+    ['ethnicity', 'Tay', undefined],
+    ['gender', 'NỮ', 'female'],
+    ['nationality', 'Vietnam', 'VNM'],
+    ['maritalStatus', 'Goá vợ/chồng', 'widowed'],
+  ] as const)
+    t.equal(codeOf(list(id), text), expected, `${id} ${text}`);
+  t.equal(list('ethnicity').items.length, 54);
+  const compare = procedures.get('1.004222')?.[0]?.fields.find(({ type }) => type === 'gender')?.compare;
+  t.equal(compare?.('female', 'Nữ', '2026-11-22'), undefined, 'compared by meaning');
+  t.equal(compare?.('female', 'male', '2026-11-22'), 'different');
+});
+
+t.test('a code list that is named after a type lists values of that type, all of them where it says so', async (t) => {
+  const fits = schemas.datasets.get('person')?.validate;
+  const member = {
+    ethnicity: 'ethnicity',
+    gender: 'gender',
+    nationality: 'nationality',
+    maritalStatus: 'maritalStatus',
+    relation: 'relationToHead',
+  } as const;
+  for (const [id, name] of Object.entries(member))
+    for (const { code } of codes.get(id)?.[0]?.items ?? [])
+      t.ok(fits?.({ personalId: '003099000017', fullName: 'AN', [name]: code }), `${id} ${code}`);
+  for (const { code } of codes.get('identityDocumentType')?.[0]?.items ?? [])
+    t.ok(fits?.({ personalId: '003099000017', fullName: 'AN', identityDocument: { type: code, number: '1' } }), code);
 });
 
 const seed = seedOf();

@@ -11,7 +11,9 @@ import { createGateway } from '../../src/app.ts';
 import { AuditLog } from '../../src/audit/log.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { Client } from '../../src/client.ts';
-import { agencyKeyPath } from '../../src/keys.ts';
+import type { Agency } from '../../src/domain.ts';
+import { agencyKeyPath, loadKeys } from '../../src/keys.ts';
+import { Tokens } from '../../src/tokens.ts';
 import { handed, serve } from '../child.ts';
 import { profiling } from '../profiling.ts';
 import type { Registries } from '../registries.ts';
@@ -19,9 +21,10 @@ import type { Registries } from '../registries.ts';
 const {
   registries,
   dataDirectory,
+  configDirectory = join(import.meta.dirname, '../../config'),
   redisUrl,
   log = true,
-} = handed<{ registries: Registries; dataDirectory: string; redisUrl?: string; log?: boolean }>();
+} = handed<{ registries: Registries; dataDirectory: string; configDirectory?: string; redisUrl?: string; log?: boolean }>();
 const AGENCY = 'X01.1';
 
 let commits = 0;
@@ -43,7 +46,7 @@ const gateway = await createGateway({
   environment: {
     host: '127.0.0.1',
     port,
-    configDirectory: join(import.meta.dirname, '../../config'),
+    configDirectory,
     dataDirectory,
     stateDirectory: dataDirectory,
     issuer,
@@ -63,7 +66,15 @@ await gateway.server.listen({ host: '127.0.0.1', port });
 
 const key = JSON.parse(readFileSync(agencyKeyPath(dataDirectory, AGENCY), 'utf8')) as Record<string, string>;
 const token = (): Promise<string> => new Client(issuer, AGENCY, key).token('prefill');
-serve({ address: issuer, token: await token() }, { commits: () => commits, token, memory, ...profiling });
+
+/** So many tokens that nobody has shown yet, signed with the gateway's own key. */
+const freshTokens = async (count: unknown): Promise<string[]> => {
+  const { agencies } = gateway.catalogue;
+  const tokens = new Tokens({ issuer, key: loadKeys(dataDirectory, true).token, lifetimeSeconds: 600, agencies, clock: Date.now });
+  const agency = agencies.get(AGENCY) as Agency;
+  return Promise.all(Array.from({ length: Number(count) }, async () => (await tokens.issue(agency, 'prefill')).access_token));
+};
+serve({ address: issuer, token: await token() }, { commits: () => commits, token, freshTokens, memory, ...profiling });
 
 /** MiB, the heap after a collection; and what keeps the process alive. */
 function memory(): object {

@@ -7,9 +7,7 @@
 export function canonicalJson(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      // RFC 8785 §3.2.2.2: half a surrogate pair is an error; all else is written as ECMAScript writes it.
-      if (!value.isWellFormed()) throw new TypeError('half a surrogate pair has no canonical JSON');
-      return JSON.stringify(value);
+      return PLAIN.test(value) ? `"${value}"` : ofText(value);
     case 'number':
       if (!Number.isFinite(value)) throw new TypeError('only finite numbers have canonical JSON');
       return JSON.stringify(value);
@@ -22,6 +20,15 @@ export function canonicalJson(value: unknown): string {
   }
 }
 
+/** Text in which nothing is escaped and no pair can be halved: nearly all there is, and told sooner than it is quoted. */
+const PLAIN = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
+
+function ofText(text: string): string {
+  // RFC 8785 §3.2.2.2: half a surrogate pair is an error; all else is written as ECMAScript writes it.
+  if (!text.isWellFormed()) throw new TypeError('half a surrogate pair has no canonical JSON');
+  return JSON.stringify(text);
+}
+
 function ofList(list: readonly unknown[]): string {
   let text = '[';
   for (let i = 0; i < list.length; i++) text += (i === 0 ? '' : ',') + canonicalJson(list[i]);
@@ -31,24 +38,30 @@ function ofList(list: readonly unknown[]): string {
 function ofObject(object: Readonly<Record<string, unknown>>): string {
   const names = Object.keys(object);
   // The default order of sort() is that of UTF-16 code units, as RFC 8785 §3.2.3 wants it. Most objects stand in order already.
-  if (names.some((name, i) => i > 0 && name < (names[i - 1] as string))) names.sort();
-  let text = '{';
+  for (let i = 1; i < names.length; i++) {
+    if ((names[i] as string) >= (names[i - 1] as string)) continue;
+    names.sort();
+    break;
+  }
+  let text = '';
   for (const name of names) {
     const value = object[name];
     if (value === undefined) continue;
-    text += `${text.length === 1 ? '' : ','}${quotedName(name)}:${canonicalJson(value)}`;
+    text += text === '' ? '{' : ',';
+    text += quotedName(name);
+    text += canonicalJson(value);
   }
-  return `${text}}`;
+  return text === '' ? '{}' : `${text}}`;
 }
 
-/** Names are few and come again in every reply, so their quoted form is kept; values never are. */
+/** Names are few and come again in every reply, so their quoted form, colon and all, is kept; values never are. */
 const quoted = new Map<string, string>();
 const MAX_QUOTED = 5000;
 
 function quotedName(name: string): string {
   let text = quoted.get(name);
   if (text === undefined) {
-    text = canonicalJson(name);
+    text = `${canonicalJson(name)}:`;
     if (quoted.size < MAX_QUOTED) quoted.set(name, text);
   }
   return text;

@@ -1,10 +1,9 @@
-/** Answers of sources as the cache keeps them: sealed with AES-256-GCM, under keyed pseudonyms, each with the time it was observed. */
-import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomBytes } from 'node:crypto';
+/** Answers of sources as the cache keeps them: sealed, under keyed pseudonyms, each with the time it was observed. */
 import type { Answer, KeyKind } from '../adapter.ts';
-import type { Cache } from './cache.ts';
-
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+import type { Dropped } from './cache.ts';
+import type { Ring } from './ring.ts';
+import { open, seal } from './seal.ts';
+import type { Moment, Tiers } from './tiered.ts';
 
 /** An answer and when the gateway had it from the source (milliseconds since the epoch). */
 export interface Observed {
@@ -22,52 +21,35 @@ export interface RecordName {
 
 export interface RecordCache {
   get(name: RecordName): Promise<Observed | undefined>;
-  set(name: RecordName, observed: Observed, seconds: number): void;
+  /** To be taken before the source is asked. */
+  moment(): Moment;
+  /** Keeps what was asked for at that moment, unless its registry has told of a change since. */
+  set(name: RecordName, observed: Observed, asked: Moment, seconds: number): void;
+  /** Whether the registry may have told of a change of it since. */
+  changedSince(moment: Moment, name: RecordName): boolean;
+  /** Forgets the records, here and in every gateway that shares the cache; `alone` where none does. MUST NOT reject. */
+  drop(names: readonly RecordName[]): Promise<Dropped | 'alone'>;
 }
 
-/** `sealKey` and `nameKey` are 32-byte secrets; whoever reads the cache without them reads noise. */
-export function recordCache(cache: Cache, sealKey: KeyObject, nameKey: KeyObject): RecordCache {
-  // A look-up reads and then writes under the same name: its pseudonym is made once.
-  const keys = new WeakMap<RecordName, string>();
-  const keyOf = (name: RecordName): string => {
-    let key = keys.get(name);
-    if (key === undefined) {
-      const told = `${name.source}|${name.dataset}|${name.kind}|${name.key}`;
-      key = createHmac('sha256', nameKey).update(told).digest('base64url');
-      keys.set(name, key);
-    }
-    return key;
-  };
+/** Whoever reads the cache without the keys of the ring reads noise. */
+export function recordCache(tiers: Tiers, ring: Ring): RecordCache {
   return {
     async get(name) {
-      const key = keyOf(name);
-      const sealed = await cache.get(key);
-      const opened = sealed && open(sealed, key, sealKey);
-      return opened === undefined ? undefined : (JSON.parse(opened) as Observed);
+      for (const { nameOf, seal: key } of ring.readable()) {
+        const told = nameOf(name);
+        const sealed = await tiers.get(told);
+        const opened = sealed && open(sealed, told, key);
+        if (opened !== undefined) return JSON.parse(opened) as Observed;
+      }
+      return undefined;
     },
-    set(name, observed, seconds) {
-      const key = keyOf(name);
-      cache.set(key, seal(JSON.stringify(observed), key, sealKey), seconds);
+    moment: () => tiers.moment(),
+    set(name, observed, asked, seconds) {
+      const { nameOf, seal: key } = ring.current();
+      const told = nameOf(name);
+      tiers.set(told, seal(JSON.stringify(observed), told, key), seconds, asked);
     },
+    changedSince: (moment, name) => tiers.changedSince(moment, ring.current().nameOf(name)),
+    drop: (names) => tiers.drop(ring.all().flatMap(({ nameOf }) => names.map(nameOf))),
   };
-}
-
-/** The name is bound into the seal, so a sealed record copied under another name does not open. */
-function seal(text: string, name: string, key: KeyObject): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(name));
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, body, cipher.getAuthTag()]);
-}
-
-/** Undefined for anything that was not sealed with this key under this name. */
-function open(sealed: Buffer, name: string, key: KeyObject): string | undefined {
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(Buffer.from(name)).setAuthTag(sealed.subarray(-TAG_BYTES));
-  try {
-    return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
-  } catch {
-    return undefined;
-  }
 }

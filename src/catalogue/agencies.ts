@@ -27,6 +27,7 @@ export function compileAgencies(
       id: raw.id,
       name: raw.name,
       sandbox: raw.sandbox ?? false,
+      ...(raw.locality === undefined ? {} : { locality: raw.locality }),
       scopes: new Set(raw.scopes),
       keys: raw.keys,
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
@@ -81,7 +82,7 @@ function compileGrants(
     const at = `/grants/${i}`;
     checkOrder(file, raw, at);
     const versions = procedures.get(raw.procedure) ?? [];
-    if (versions.length === 0 && !around.broken('procedures', raw.procedure))
+    if (versions.length === 0 && !around.broken('procedures', raw.procedure) && !around.broken('annexes'))
       file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);
     if (versions.length > 0 && !versions.some((version) => overlap(version, raw))) {
       file.fault(at, 'validity', `no version of ${raw.procedure} applies while the grant holds`);

@@ -8,11 +8,11 @@ import type { Surroundings } from './surroundings.ts';
 
 export class Bindings {
   readonly #file: ConfigFile;
-  readonly #raw: RawProcedure;
+  readonly #raw: Pick<RawProcedure, 'roles' | 'staleSeconds'>;
   readonly #around: Surroundings;
   readonly #lookUps = new Map<string, { index: number; role: string; source: string; dataset: string }>();
 
-  constructor(file: ConfigFile, raw: RawProcedure, around: Surroundings) {
+  constructor(file: ConfigFile, raw: Pick<RawProcedure, 'roles' | 'staleSeconds'>, around: Surroundings) {
     this.#file = file;
     this.#raw = raw;
     this.#around = around;
@@ -105,7 +105,10 @@ export class Bindings {
 
   /** Every look-up that a binding names, in the order of their indexes. */
   planned(): PlannedLookUp[] {
-    return [...this.#lookUps.values()].map(({ role, source, dataset }) => ({ role, source, dataset, stage: this.stage(role) ?? 0 }));
+    return [...this.#lookUps.values()].map(({ role, source, dataset }) => {
+      const coverage = this.#around.coverage.get(this.#around.sources.get(source)?.database ?? '');
+      return { role, source, dataset, ...(coverage === undefined ? {} : { coverage }), stage: this.stage(role) ?? 0 };
+    });
   }
 
   /** 1 for a key that is given at once, one more than the role it is found through; undefined for a cycle. */

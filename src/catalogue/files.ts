@@ -1,16 +1,14 @@
 /** Reads the files of a configuration directory, validates each by its schema, and remembers where every value stands. */
-import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Fault, Rule } from './faults.ts';
+import { type Kind, listFiles, SINGLE } from './folders.ts';
+import { readRecordLines } from './record-lines.ts';
 import type { Schemas } from './schemas.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]["']?d["']?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
-
-/** The kinds of files and the directory of each; `gateway` is the single file at the top. */
-export const FOLDERS = { agency: 'agencies', procedure: 'procedures', source: 'sources', legal: 'legal' } as const;
-export type Kind = keyof typeof FOLDERS | 'gateway';
 
 export interface ConfigFile {
   readonly kind: Kind;
@@ -25,19 +23,7 @@ export interface ConfigFile {
 /** Reads every file of the directory. Faults are added to `faults`; `read` is told the bytes of each file, for the digest. */
 export function readFiles(directory: string, schemas: Schemas, faults: Fault[], read: (file: string, bytes: Buffer) => void): ConfigFile[] {
   const files: ConfigFile[] = [];
-  const names: { kind: Kind; file: string }[] = [{ kind: 'gateway', file: 'gateway.yaml' }];
-  for (const [kind, folder] of Object.entries(FOLDERS) as [keyof typeof FOLDERS, string][]) {
-    try {
-      for (const name of readdirSync(join(directory, folder)).sort()) {
-        if (/^[^.].*\.ya?ml$/.test(name)) names.push({ kind, file: `${folder}/${name}` });
-        else if (!name.startsWith('.'))
-          faults.push({ file: `${folder}/${name}`, pointer: '', rule: 'file-name', message: 'not a .yaml file' });
-      }
-    } catch {
-      faults.push({ file: folder, pointer: '', rule: 'unreadable', message: 'the directory is missing or cannot be read' });
-    }
-  }
-  for (const { kind, file } of names) {
+  for (const { kind, file } of listFiles(directory, faults)) {
     try {
       const { size } = plainFile(join(directory, file));
       if (size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
@@ -67,6 +53,7 @@ function plainFile(path: string): Stats {
 
 function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, faults: Fault[]): ConfigFile {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  if (kind === 'annex') return parseRecords(file, text, schemas, faults);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, prettyErrors: false });
   let valid = true;
@@ -99,16 +86,24 @@ function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, fa
       fault(problem.pointer, 'schema', problem.message);
     }
   }
-  const expected = kind === 'gateway' ? undefined : expectedName(kind, value);
+  const expected = kind in SINGLE || kind === 'evidence' ? undefined : expectedName(kind, value);
   if (valid && expected !== undefined && !expected.test(basename(file))) {
     fault('', 'file-name', `the file's name should begin with what it describes: ${expected.source}`);
   }
   return { kind, file, value, valid, fault };
 }
 
+function parseRecords(file: string, text: string, schemas: Schemas, faults: Fault[]): ConfigFile {
+  const before = faults.length;
+  const { value, fault } = readRecordLines(file, text, faults);
+  if (value !== null) for (const { pointer, message } of schemas.faultsOf('annex', value)) fault(pointer, 'schema', message);
+  return { kind: 'annex', file, value, valid: faults.length === before, fault };
+}
+
 /** A file is named after what it describes, so that people find it; versions of a procedure add their date. */
 function expectedName(kind: Kind, value: unknown): RegExp {
-  const name = String((value as Record<string, unknown>)?.[kind === 'procedure' ? 'code' : 'id']).replaceAll('.', '\\.');
+  const member = kind === 'procedure' ? 'code' : kind === 'coverage' ? 'database' : 'id';
+  const name = String((value as Record<string, unknown>)?.[member]).replaceAll('.', '\\.');
   return new RegExp(`^${name}(@[0-9-]+)?\\.ya?ml$`);
 }
 

@@ -2,19 +2,28 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Agency, CitizenIssuer, Procedure, Provision, Source } from '../domain.ts';
+import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source } from '../domain.ts';
+import type { Places } from '../vietnam/places/places.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
+import { type CodeList, compileCodes } from './codes.ts';
+import { compileCoverage } from './coverage.ts';
+import { compileEvidence } from './evidence.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
-import { type ConfigFile, type Kind, readFiles } from './files.ts';
+import { type ConfigFile, readFiles } from './files.ts';
+import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
+import { compileTable, type LegalRow } from './legal-table.ts';
+import { meanings } from './meaning.ts';
+import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
+import { addTableProcedures } from './table-procedures.ts';
 import { checkOrder, days, overlap } from './validity.ts';
 import { compileWitnesses, type OwnWitness, type WitnessPolicy } from './witnesses.ts';
 
@@ -44,11 +53,20 @@ export interface GatewaySettings {
 export interface Catalogue {
   readonly gateway: GatewaySettings;
   readonly agencies: ReadonlyMap<string, Agency>;
-  /** All versions of each procedure, oldest first. */
+  /** All versions of each procedure, oldest first; those too of which only an annex is known, and which have no form. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
+  /** A code that was replaced → the code of the procedure that took its place. */
+  readonly successors: ReadonlyMap<string, string>;
   readonly sources: ReadonlyMap<string, Source>;
   /** By the name that the other files cite them by. */
   readonly provisions: ReadonlyMap<string, Provision>;
+  /** Every record of the annexes, suspect ones too, by the code of its procedure. */
+  readonly rows: ReadonlyMap<string, readonly LegalRow[]>;
+  /** What the owners of databases publish of them, by database. */
+  readonly coverage: ReadonlyMap<string, readonly CoverageScope[]>;
+  /** By name, all versions of each, oldest first. */
+  readonly codes: ReadonlyMap<string, readonly CodeList[]>;
+  readonly places: Places;
   readonly schemas: Schemas;
   /** Base64url SHA-256 over the names and bytes of all files: it stands in every audit entry. */
   readonly digest: string;
@@ -68,16 +86,25 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const digested: [string, string][] = [];
   const own = join(options.directory, 'datasets');
   const schemas = loadSchemas(options.schemaDirectory, existsSync(own) ? own : undefined, faults);
-  const files = readFiles(options.directory, schemas, faults, (file, bytes) => digested.push([file, hash('sha256', bytes, 'hex')]));
+  const read = (file: string, bytes: Buffer): void => void digested.push([file, hash('sha256', bytes, 'hex')]);
+  const files = readFiles(options.directory, schemas, faults, read);
   for (const file of schemas.files) digested.push([`datasets/${basename(file)}`, hash('sha256', readFileSync(file), 'hex')]);
   const broken = brokenIn(files, faults);
   checkDatasets(schemas, faults);
   const valid = (kind: Kind): ConfigFile[] => files.filter((file) => file.kind === kind && file.valid);
 
   const provisions = compileLegal(valid('legal'));
+  const rows = compileTable(valid('annex'), valid('legal'), provisions, broken);
   const sources = compileSources(valid('source'), schemas, broken, options);
-  const around: Surroundings = { schemas, provisions, sources, broken };
+  const coverage = compileCoverage(valid('coverage'), schemas, broken, options);
+  const codes = compileCodes(valid('codes'));
+  const places = compilePlaces(options.directory, valid('places')[0], faults, read);
+  const around: Surroundings = { schemas, provisions, sources, coverage, meanings: meanings(places, codes), broken };
   const procedures = compileProcedures(valid('procedure'), around);
+  const successors = compileSuccessors(valid('procedure'), procedures);
+  addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
+  // What was replaced is no longer asked for: its successor may cite its rows.
+  for (const old of successors.keys()) procedures.delete(old);
   const agencies = compileAgencies(valid('agency'), around, procedures, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
@@ -90,7 +117,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
 
-  if (faults.length > 0) throw new ConfigurationError(faults);
+  if (faults.length > 0 || places === undefined) throw new ConfigurationError(faults);
   return {
     gateway: {
       logOrigin: raw?.logOrigin ?? '',
@@ -108,8 +135,13 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     },
     agencies,
     procedures,
+    successors,
     sources,
     provisions,
+    rows,
+    coverage,
+    codes,
+    places,
     schemas,
     digest: hash('sha256', JSON.stringify(digested.sort()), 'base64url'),
   };
@@ -123,6 +155,13 @@ function brokenIn(files: readonly ConfigFile[], faults: readonly Fault[]): Broke
   const sound = new Set(files.filter(({ valid }) => valid).map(({ file }) => file));
   const broken = faults.map(({ file }) => file).filter((file) => !sound.has(file) && /^[^.]+$|\.(ya?ml|json)$/.test(file));
   const names = new Set(broken.map((file) => file.replace(/(@[0-9-]+)?\.(ya?ml|json)$/, '')));
+  // Without one of its annexes, or without itself, nobody knows which rows an instrument has.
+  const folderOf = (file: string): string => file.slice(0, file.lastIndexOf('/'));
+  for (const file of broken) {
+    if (/\/annex-[^/]+$/.test(file)) names.add(folderOf(file)).add('annexes');
+    if (/^legal(\/[^/.]+)?$/.test(file)) names.add('annexes');
+  }
+  if (files.some(({ kind, file }) => kind === 'annex' && names.has(folderOf(file)))) names.add('annexes');
   return (folder, name) =>
     names.has(folder) || (name === undefined ? broken.some((file) => file.startsWith(`${folder}/`)) : names.has(`${folder}/${name}`));
 }
@@ -146,8 +185,8 @@ function checkDatasets(schemas: Schemas, faults: Fault[]): void {
   }
 }
 
-function compileProcedures(files: readonly ConfigFile[], around: Surroundings): Map<string, Procedure[]> {
-  const procedures = new Map<string, Procedure[]>();
+function compileProcedures(files: readonly ConfigFile[], around: Surroundings): Map<string, readonly Procedure[]> {
+  const procedures = new Map<string, readonly Procedure[]>();
   for (const file of files) {
     const procedure = compileProcedure(file, around);
     checkOrder(file, file.value as RawProcedure, '');
@@ -161,4 +200,18 @@ function compileProcedures(files: readonly ConfigFile[], around: Surroundings): 
     );
   }
   return procedures;
+}
+
+function compileSuccessors(files: readonly ConfigFile[], procedures: ReadonlyMap<string, unknown>): Map<string, string> {
+  const successors = new Map<string, string>();
+  for (const file of files) {
+    const { code, replaces = [] } = file.value as RawProcedure;
+    for (const [i, old] of replaces.entries()) {
+      const other = successors.get(old) ?? code;
+      if (procedures.has(old)) file.fault(`/replaces/${i}`, 'duplicate', `${old} is a procedure of the catalogue`);
+      else if (other === code) successors.set(old, code);
+      else file.fault(`/replaces/${i}`, 'duplicate', `${old} was replaced by ${other} already`);
+    }
+  }
+  return successors;
 }

@@ -31,6 +31,8 @@ export function compileProcedure(file: ConfigFile, around: Surroundings): Proced
     code: raw.code,
     validFrom: raw.validFrom,
     ...(raw.validTo === undefined ? {} : { validTo: raw.validTo }),
+    ...(raw.replaces === undefined ? {} : { replaces: raw.replaces }),
+    ...(raw.parts === undefined ? {} : { parts: raw.parts }),
     name: raw.name,
     ...(raw.sector === undefined ? {} : { sector: raw.sector }),
     agency: raw.agency,
@@ -82,7 +84,15 @@ class Compiler {
     const { schemas } = this.#around;
     if (!schemas.types.has(raw.type)) this.#file.fault(`${at}/type`, 'unknown-reference', `there is no type ${raw.type}`);
     if (raw.precision && raw.type !== 'date') this.#file.fault(`${at}/precision`, 'type-mismatch', 'only a date has a precision');
+    for (const member of ['as', 'choices'] as const) {
+      if (raw[member] !== undefined && raw.type !== 'declared')
+        this.#file.fault(`${at}/${member}`, 'type-mismatch', 'only what is declared is chosen or written by the declarant');
+    }
+    if (raw.as !== undefined && !schemas.types.has(raw.as)) this.#file.fault(`${at}/as`, 'unknown-reference', `there is no type ${raw.as}`);
+    if (raw.asOfToday !== undefined && raw.type !== 'address')
+      this.#file.fault(`${at}/asOfToday`, 'type-mismatch', 'only an address has a unit of today');
     if (isCrimePreventionName(raw.at)) this.#bindings.forbidden(`${at}/at`);
+    const compare = this.#around.meanings(raw.type);
     const prevails = raw.prevails === undefined ? undefined : this.provision(raw.prevails, `${at}/prevails`, 'some day');
     return {
       at: raw.at,
@@ -92,6 +102,10 @@ class Compiler {
       required: raw.required,
       editable: raw.editable ?? false,
       ...(raw.precision ? { precision: raw.precision } : {}),
+      ...(raw.as ? { as: raw.as } : {}),
+      ...(raw.choices ? { choices: raw.choices } : {}),
+      ...(raw.asOfToday ? { asOfToday: true } : {}),
+      ...(compare ? { compare } : {}),
       from: (raw.from ?? []).map((binding, i) => this.#bindings.binding(binding, `${at}/from/${i}`, raw.type)),
       ...(prevails ? { prevails } : {}),
       ...(raw.note ? { note: raw.note } : {}),
@@ -179,7 +193,9 @@ class Compiler {
         `${provision.ref} lets data of ${named} replace a paper, the evidence is of ${foreign.join(', ')}`,
       );
     }
-    if (provision.procedures.length > 0 && !provision.procedures.includes(this.#raw.code)) {
+    // A row about a procedure is about the one that took its place.
+    const { code, replaces = [] } = this.#raw;
+    if (provision.procedures.length > 0 && ![code, ...replaces].some((one) => provision.procedures.includes(one))) {
       this.#file.fault(at, 'wrong-provision', `${provision.ref} is about ${provision.procedures.join(', ')}`);
     }
   }

@@ -10,6 +10,56 @@ export interface RawLegal {
   provisions: { id: string; cite: string; procedures?: string[]; databases?: string[]; rule?: string }[];
 }
 
+export interface RawAnnex {
+  instrument: string;
+  annex: string;
+  effect: Effect;
+  confidence: string;
+  source: string;
+  records: RawRecord[];
+}
+
+export interface RawRecord {
+  ref: string;
+  code: string;
+  codeRaw?: string;
+  name: string;
+  document: string;
+  types: string[];
+  databases: string[];
+  database: string;
+  owner: string;
+  instrument: string;
+  provision: string;
+  sector: string;
+  confidence?: string;
+  suspect?: string;
+}
+
+export interface RawEvidence {
+  instrument: string;
+  roles: Record<string, RawRole>;
+  rules: RawRule[];
+}
+
+export interface RawRule {
+  database: string;
+  types: string[];
+  documents: string[];
+  except?: string[];
+  records: RawRecordCheck[];
+  note?: Text;
+}
+
+export interface RawCoverage {
+  database: string;
+  sandbox?: boolean;
+  scopes: { datasets: 'all' | string[]; localities: 'all' | string[]; validFrom: string; validTo?: string }[];
+}
+
+/** What an annex does to its papers: `replaced-by-data` asks for them where the data cannot be had, `cut` asks for them no more. */
+export type Effect = 'replaced-by-data' | 'cut';
+
 export interface RawBinding {
   role: string;
   dataset: string;
@@ -39,6 +89,9 @@ export interface RawField {
   required: boolean;
   editable?: boolean;
   precision?: 'year' | 'month' | 'day';
+  as?: string;
+  choices?: { value: string; name: Text }[];
+  asOfToday?: boolean;
   from?: RawBinding[];
   prevails?: string;
   note?: Text;
@@ -66,6 +119,8 @@ export interface RawProcedure {
   code: string;
   validFrom: string;
   validTo?: string;
+  replaces?: string[];
+  parts?: string[];
   name: Text;
   sector?: Text;
   agency: Text;
@@ -94,6 +149,7 @@ export interface RawAgency {
   id: string;
   name: Text;
   sandbox?: boolean;
+  locality?: string;
   scopes: Scope[];
   keys: 'sandbox' | AgencyKey[];
   deliveries?: Deliveries;

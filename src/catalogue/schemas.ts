@@ -31,8 +31,8 @@ export interface Schemas {
   readonly datasets: ReadonlyMap<string, DatasetSchema>;
   /** Every file that a dataset's schema was read from, those of shared types too: all of them go into the digest. */
   readonly files: readonly string[];
-  /** The names of the types that fields may have. */
-  readonly types: ReadonlySet<string>;
+  /** The types that fields may have, by name. */
+  readonly types: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   /** What a value of a configuration file breaks, with pointers into it. */
   faultsOf(kind: string, value: unknown): { pointer: string; message: string }[];
   /** The type of the value a pointer leads to in a dataset's record: a name of `types`, `''` for a value without a named type, undefined where there is no such value. */
@@ -112,7 +112,7 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
   return {
     datasets,
     files: found.map(({ file }) => file),
-    types: new Set(Object.keys(types)),
+    types: new Map(Object.entries(types as Record<string, Record<string, unknown>>)),
     typeAt: (dataset, pointer) => walk(datasets.get(dataset)?.schema, pointer, ''),
     neverStale: (dataset, pointer) =>
       (datasets.get(dataset)?.schema['x-never-stale'] ?? []).some((never) => `/${pointer.join('/')}/`.startsWith(`${never}/`)),

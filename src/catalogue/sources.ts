@@ -50,6 +50,7 @@ export function compileSources(
         file.fault(`/datasets/${dataset}`, 'adapter', `the adapter ${raw.adapter} does not answer ${dataset}`);
       }
     }
+    if (isCrimePreventionName(raw.database)) file.fault('/database', 'crime-prevention-only', CRIME_PREVENTION_ONLY);
     checkMaps(file, raw, schemas);
     for (const { pointer, message } of adapter?.faultsOf?.(raw.datasets as unknown as Record<string, JsonObject>) ?? []) {
       file.fault(`/datasets${pointer}`, 'adapter', message);

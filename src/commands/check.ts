@@ -12,6 +12,8 @@ export const check: Command = async (argv, { environment, out }) => {
   const catalogue = openCatalogue(positionals[0] ?? environment.configDirectory, !values.production);
   const { procedures, agencies, sources, digest } = catalogue;
   const grants = [...agencies.values()].reduce((sum, agency) => sum + agency.grants.length, 0);
-  out(`ok: ${procedures.size} procedures, ${sources.size} sources, ${agencies.size} agencies with ${grants} grants; digest ${digest}`);
+  const withForm = [...procedures.values()].filter((versions) => versions.some(({ form }) => form !== undefined)).length;
+  const known = `${withForm} procedures and ${procedures.size - withForm} without a form`;
+  out(`ok: ${known}, ${sources.size} sources, ${agencies.size} agencies with ${grants} grants; digest ${digest}`);
   return 0;
 };

@@ -11,7 +11,7 @@ export interface OperationDescription {
   readonly scope: Scope | 'any' | 'citizen' | 'none';
   /** Names of schemas in `schemas/api/`, or what is not JSON. */
   readonly body?: string | { readonly type: string; readonly description: string; readonly example?: string };
-  readonly reply: string | { readonly type: string | readonly string[]; readonly description: string };
+  readonly reply: string | { readonly type: string | readonly string[]; readonly schema?: object; readonly description: string };
   readonly params?: Readonly<Record<string, object>>;
   readonly querystring?: object;
   /** Header fields of its own, none of which has to be there. */
@@ -62,7 +62,10 @@ export function operation(described: OperationDescription): Record<string, unkno
   const [content, meaning] =
     typeof reply === 'string'
       ? [{ 'application/json': { schema: { $ref: `${reply}#` } } }, 'Done.']
-      : [Object.assign({}, ...[reply.type].flat().map((type) => text(type))), reply.description];
+      : [
+          Object.assign({}, ...[reply.type].flat().map((type) => ({ [type]: { schema: reply.schema ?? { type: 'string' } } }))),
+          reply.description,
+        ];
   return {
     summary,
     ...(description === undefined ? {} : { description }),

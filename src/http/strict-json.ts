@@ -3,12 +3,13 @@
 export class NotStrictJson extends Error {}
 
 const MAX_DEPTH = 32;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Throws `NotStrictJson` with a text that repeats nothing of the input. */
 export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch {
     throw new NotStrictJson('it is not UTF-8');
   }

@@ -1,5 +1,6 @@
 /** Where agencies get their tokens: RFC 6749, 7523, 8414. */
 import type { FastifyPluginAsync } from 'fastify';
+import { SCOPES } from '../domain.ts';
 import { TokenRefusal, type Tokens } from '../tokens.ts';
 import { operation } from './operation.ts';
 
@@ -86,7 +87,7 @@ export const tokenRoutes =
         response_types_supported: [],
         token_endpoint_auth_methods_supported: ['private_key_jwt'],
         token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
-        scopes_supported: ['prefill', 'audit', 'changes', 'correct'],
+        scopes_supported: [...SCOPES],
       }),
     });
   };

@@ -30,6 +30,9 @@ export interface WorkTools extends KeeperTools {
 export type Step = (task: Task, stop: AbortSignal) => Promise<Task>;
 
 const HOUR_MS = 3_600_000;
+/** The longer it has waited, the less often it is looked whether a registry is back: many may wait for one that is away for hours. */
+const WAITED_SHARE = 0.2;
+const LONGEST_LOOK_SECONDS = 600;
 /** A task that this gateway's key does not open is left to one whose key does. */
 const UNOPENED_SECONDS = 600;
 
@@ -53,7 +56,10 @@ export function step(tools: WorkTools): Step {
 
   const ask = async (task: Task, kept: Kept, stop: AbortSignal): Promise<Task> => {
     const closed = Math.max(0, ...kept.waits.map((source) => tools.wait(source, task.agency)));
-    if (closed > 0) return { ...task, due: Math.min(task.ends, later(clock(), 0, closed, random)) };
+    if (closed > 0) {
+      const waited = Math.min(LONGEST_LOOK_SECONDS, (WAITED_SHARE * (clock() - task.created)) / 1000);
+      return { ...task, due: Math.min(task.ends, later(clock(), 0, Math.max(closed, waited), random)) };
+    }
     const { withheldUntil } = kept;
     const completes = { id: task.id, ...(withheldUntil === undefined ? {} : { withheldUntil }) };
     const attempt = await tools.attempt(callerOf(task, kept), kept.request, completes, kept.waits, stop);

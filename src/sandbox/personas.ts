@@ -27,6 +27,7 @@ export const personas: readonly Persona[] = [
     '1.000894',
     '1.012768',
     '1.001456',
+    '1.001612',
   ),
   persona(
     '003060000021',
@@ -64,6 +65,7 @@ export const personas: readonly Persona[] = [
     '1.004873',
     '1.000894',
     '2.000635',
+    '1.010038',
   ),
   persona(
     '003080000052',
@@ -127,7 +129,7 @@ export const personas: readonly Persona[] = [
     '1.012768',
     '1.004222',
   ),
-  persona('003145000111', 'ĐINH THỊ SÁU', 'Chỉ biết năm sinh', 'Only the year of birth is known', '1.004859', '1.001776'),
+  persona('003145000111', 'ĐINH THỊ SÁU', 'Chỉ biết năm sinh', 'Only the year of birth is known', '1.004859', '1.001776', '1.000656'),
   persona(
     '003090000121',
     'MAI XUÂN LỘC',

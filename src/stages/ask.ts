@@ -2,6 +2,7 @@
 import type { ValidateFunction } from 'ajv';
 import { type Adapter, type JsonValue, SourceError } from '../adapter.ts';
 import type { Observed, RecordCache, RecordName } from '../cache/records.ts';
+import type { Moment } from '../cache/tiered.ts';
 import type { Clock, Opened, Source } from '../domain.ts';
 import type { Around } from './around/around.ts';
 import { agencyOf } from './around/party.ts';
@@ -31,15 +32,16 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
   const once = withNamedFailures(withChecks((lookUp, signal) => adapter.lookUp(lookUp, signal), validators));
   const inTime = withDeadline(around.wrap(once), source.timeoutMs, clock);
   const kept: Ask = async (name, open, party) => {
+    const asked = cache.moment();
     const question = { dataset: name.dataset, key: name.key, agency: agencyOf(party), party, open };
     const observed = { answer: await inTime(question), observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
-      cache.set(name, observed, keptSeconds(limits, observed.answer));
+      cache.set(name, observed, asked, keptSeconds(limits, observed.answer));
     }
     return observed;
   };
-  return withOneFlight(withReport(kept, report));
+  return withOneFlight(withReport(kept, report), cache);
 }
 
 /** The source's time begins here: whoever waits for a place waits in it. */
@@ -78,13 +80,15 @@ function withReport(ask: Ask, report: AskTools['report']): Ask {
 
 /**
  * Callers that ask the same at the same time share one answer: a registry is asked once. A failure is shared and then forgotten; that an
- * party has no budget or place left is its own affair, and no other's who happened to ask the same.
+ * party has no budget or place left is its own affair, and no other's who happened to ask the same. What was under way when the registry told of
+ * a change is not for whoever comes after it.
  */
-function withOneFlight(ask: Ask): Ask {
-  const flights = new Map<string, { readonly party: string; readonly observed: Promise<Observed> }>();
+function withOneFlight(ask: Ask, cache: RecordCache): Ask {
+  const flights = new Map<string, Flight>();
   const fly: Ask = (name, open, party, ahead = false) => {
     const place = `${name.dataset} ${name.key}`;
-    const flying = flights.get(place);
+    const underWay = flights.get(place);
+    const flying = underWay && !cache.changedSince(underWay.asked, name) ? underWay : undefined;
     if (flying !== undefined && (ahead || flying.party === party)) return flying.observed;
     if (flying !== undefined) {
       return flying.observed.catch((error: unknown) => {
@@ -92,18 +96,32 @@ function withOneFlight(ask: Ask): Ask {
         throw error;
       });
     }
-    const observed = ask(name, open, party).finally(() => flights.delete(place));
-    flights.set(place, { party, observed });
+    const asked = cache.moment();
+    const observed = ask(name, open, party).finally(() => {
+      if (flights.get(place)?.observed === observed) flights.delete(place);
+    });
+    flights.set(place, { party, asked, observed });
     return observed;
   };
   return fly;
+}
+
+interface Flight {
+  readonly party: string;
+  readonly asked: Moment;
+  readonly observed: Promise<Observed>;
 }
 
 /** A record that does not fit its dataset is no answer; one about somebody else is refused. */
 function withChecks(ask: AskOnce, validators: ReadonlyMap<string, ValidateFunction>): AskOnce {
   return async (lookUp, signal) => {
     const answer = await ask(lookUp, signal);
-    if (!answer.found) return answer;
+    if (!answer.found) {
+      const { successor } = answer;
+      if (successor !== undefined && (answer.why !== 'cancelled' || !/^[0-9]{12}$/.test(successor) || successor === lookUp.key))
+        throw new SourceError('malformed', 'a successor that is no other number');
+      return answer;
+    }
     if (answer.about !== lookUp.key) throw new SourceError('wrong-subject', 'the answer is about another than was asked');
     if (!isWellFormed(answer.record)) throw new SourceError('malformed', 'a text with half a surrogate pair');
     if (validators.get(lookUp.dataset)?.(answer.record) !== true)

@@ -17,7 +17,7 @@ export interface AuthenticateTools {
  */
 export function callerAgain(agencies: ReadonlyMap<string, Agency>, id: string, client: string): Caller {
   const known = agencies.get(id);
-  const nobody = { id, name: { vi: id, en: id }, sandbox: false, scopes: new Set<Scope>(), keys: [], grants: [], owns: new Set<string>() };
+  const nobody = { id, name: { vi: id, en: id }, sandbox: false, scopes: new Set<Scope>(), keys: [], owns: new Set<string>(), grants: [] };
   const agency: Agency = known?.scopes.has('prefill') ? known : nobody;
   return { agency, client, scopes: agency.scopes } as unknown as Caller;
 }

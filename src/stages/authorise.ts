@@ -2,18 +2,17 @@
 import type { Catalogue } from '../catalogue/load.ts';
 import { type Authorised, type Caller, type Clock, dayInVietnam, inForce, type PrefillRequest, type Procedure } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import { versionOn, versionsOf } from './version.ts';
 
 /** Throws a `Problem` where the catalogue, the grant or the roles do not allow the request. */
 export function authorise(caller: Caller, request: PrefillRequest, catalogue: Catalogue, clock: Clock): Authorised {
   const today = dayInVietnam(clock());
-  const versions = catalogue.procedures.get(request.procedure);
-  if (versions === undefined) throw new Problem('unknown-procedure');
+  const versions = versionsOf(catalogue, request.procedure);
   const grants = caller.agency.grants.filter((grant) => grant.procedure === request.procedure);
   if (grants.length === 0) throw new Problem('procedure-not-granted');
   const grant = grants.find((one) => inForce(one, today));
   if (grant === undefined) throw new Problem('grant-not-in-force');
-  const procedure = versions.find((version) => inForce(version, today));
-  if (procedure === undefined) throw new Problem('procedure-not-in-force');
+  const procedure = versionOn(versions, today);
   checkOfficer(request, caller);
   if (request.completion === 'deliver' && caller.agency.deliveries === undefined) throw new Problem('no-delivery-address');
   checkRoles(request, procedure);

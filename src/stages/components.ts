@@ -9,6 +9,7 @@ import {
   type Provision,
   type Resolved,
   type Source,
+  type Verdict,
 } from '../domain.ts';
 import type { AssembledField } from './fields.ts';
 import type { Since } from './under-review.ts';
@@ -29,7 +30,7 @@ export interface Judging {
 /** What one provision comes to: how much of its evidence is there, and why the rest is not. */
 interface Found {
   readonly provision: Provision;
-  readonly verdict: 'replaced' | 'partly' | 'ask';
+  readonly verdict: Verdict;
   readonly by: readonly string[];
   readonly reason?: string;
 }
@@ -43,7 +44,8 @@ export function judge(component: Component, judged: boolean, judging: Judging): 
   if (!judged) return { ...base, verdict: 'ask', reason: 'not-authorised', ...condition };
   if (component.kept) return { ...base, verdict: 'ask', reason: component.kept, ...condition };
   const found = component.replacedBy.map((evidence) => weigh(evidence, judging));
-  const best = found.find((one) => one.verdict === 'replaced') ?? found.find((one) => one.verdict === 'partly') ?? found[0];
+  const best =
+    found.find((one) => one.verdict === 'cut' || one.verdict === 'replaced') ?? found.find((one) => one.verdict === 'partly') ?? found[0];
   if (best === undefined) return { ...base, verdict: 'ask', reason: 'no-database-replaces-it', ...condition };
   return {
     ...base,
@@ -58,6 +60,7 @@ export function judge(component: Component, judged: boolean, judging: Judging): 
 function weigh(evidence: Evidence, judging: Judging): Found {
   const { provision } = evidence;
   if (!inForce(provision, judging.today)) return { provision, verdict: 'ask', by: [], reason: 'legal-basis-not-in-force' };
+  if (evidence.settled) return { provision, by: [], ...evidence.settled };
   const parts = evidence.fields.map((index) => weighField(index, provision, judging));
   if (evidence.records.length > 0) parts.push(weighRecords(evidence, judging));
   const by = [...new Set(parts.flatMap((part) => ('by' in part ? [part.by] : [])))];
@@ -79,6 +82,7 @@ const REASONS = [
   'role-not-given',
   'not-confirmed',
   'number-cancelled',
+  'not-covered',
   'not-recorded',
   'no-record',
 ];
@@ -93,11 +97,14 @@ function weighField(index: number, provision: Provision, { plan, field, sources,
   if (result.status !== 'filled' && result.status !== 'under-review') return { reason: result.reason ?? 'no-record' };
   // One register's word does not count while another that holds the same, and may prevail, is silent.
   if (result.unconfirmed !== undefined) return { reason: 'unavailable' };
-  const lookUps = (plan.procedure.fields[index]?.from ?? []).flatMap((binding) => plan.procedure.lookUps[binding.lookUp] ?? []);
+  const bound = (plan.procedure.fields[index]?.from ?? []).map((binding) => binding.lookUp);
+  const lookUps = bound.flatMap((lookUp) => plan.procedure.lookUps[lookUp] ?? []);
   if (lookUps.some((planned) => cancelled.has(planned.role))) return { reason: 'number-cancelled' };
   const holders = [result.source, ...(result.confirmedBy ?? [])];
   const named = holders.find((source) => provision.databases.includes(sources.get(source ?? '')?.database ?? ''));
   if (named === undefined) return { reason: 'no-record' };
+  const uncovered = [...plan.uncovered].some((lookUp) => plan.procedure.lookUps[lookUp]?.source === named && bound.includes(lookUp));
+  if (uncovered) return { reason: 'not-covered' };
   // A value that does not leave is named by where it was checked.
   const dataset = lookUps.find((planned) => planned.source === named)?.dataset;
   const by = plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${dataset}`;
@@ -109,6 +116,10 @@ function weighRecords(evidence: Evidence, { plan, resolved, cancelled, since }: 
   const reasons: string[] = [];
   let doubtful: Part | undefined;
   for (const check of evidence.records) {
+    if (plan.uncovered.has(check.lookUp)) {
+      reasons.push('not-covered');
+      continue;
+    }
     const planned = plan.procedure.lookUps[check.lookUp];
     const outcome = resolved.outcomes.get(check.lookUp);
     if (planned === undefined || outcome === undefined) continue;

@@ -52,6 +52,16 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal, aborted: 
     };
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    const settled = (): void => signal.removeEventListener('abort', abort);
+    promise.then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error: unknown) => {
+        settled();
+        reject(error as Error);
+      },
+    );
   });
 }

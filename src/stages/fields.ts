@@ -92,7 +92,7 @@ function decide(
   const differences: Conflict['difference'][] = [];
   const confirming: Claim[] = [];
   for (const claim of others) {
-    const found = difference(field.type, first.value, claim.value);
+    const found = difference(field, first.value, claim.value, today);
     if (found !== undefined) differences.push(found);
     else if (claim.source !== first.source) confirming.push(claim);
   }
@@ -123,11 +123,12 @@ function decide(
   return { result: { ...result, status: 'conflict' }, value, conflict };
 }
 
-const RANK = { different: 0, diacritics: 1, 'suspect-default': 2 } as const;
+const RANK = { different: 0, diacritics: 1, 'old-unit': 2, 'suspect-default': 3 } as const;
 
 /** How two values differ in meaning, or undefined where they say the same. */
-function difference(type: string, a: JsonValue, b: JsonValue): Conflict['difference'] | undefined {
-  if (a === b) return undefined;
+function difference({ type, compare }: Field, a: JsonValue, b: JsonValue, today: string): Conflict['difference'] | undefined {
+  if (isDeepStrictEqual(a, b)) return undefined;
+  if (compare !== undefined) return compare(a, b, today);
   if (type === 'personName' && typeof a === 'string' && typeof b === 'string') {
     const compared = compareNames(a, b);
     return compared === 'same' || compared === 'tone-placement' ? undefined : compared;
@@ -136,7 +137,7 @@ function difference(type: string, a: JsonValue, b: JsonValue): Conflict['differe
     const compared = compareDates(a, b);
     return compared === 'same' || compared === 'compatible' ? undefined : compared;
   }
-  return isDeepStrictEqual(a, b) ? undefined : 'different';
+  return 'different';
 }
 
 /** A form that needs a year gets a year. */

@@ -1,5 +1,6 @@
 /** How old an answer may be, as its source, the procedure and the caller have it, and when a newer one is worth having early. Pure. */
 import type { Answer } from '../adapter.ts';
+import { SKEW_MS } from '../cache/cache.ts';
 import type { Observed } from '../cache/records.ts';
 import type { Procedure, SourceDataset, Stale } from '../domain.ts';
 
@@ -14,9 +15,6 @@ export interface Ages {
   /** To be used where the source cannot answer. */
   readonly stale: number;
 }
-
-/** How far the clocks of gateways that share a cache may be apart. Milliseconds. */
-const SKEW_MS = 2000;
 
 /** The smallest limit counts, and what the caller asks is never passed: whoever says how old an answer may be wants none that is older. */
 export function agesOf(dataset: SourceDataset, procedure: Procedure, caller = Number.POSITIVE_INFINITY): Ages {

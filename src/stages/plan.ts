@@ -1,4 +1,5 @@
 /** Grant and request to what may leave, what is judged, and the look-ups that takes. Pure. */
+import { coverageHere } from '../catalogue/coverage.ts';
 import { type Authorised, type Grant, inForce, type Plan, type Procedure } from '../domain.ts';
 import { Problem } from '../problems.ts';
 
@@ -6,42 +7,44 @@ import { Problem } from '../problems.ts';
 const whole = new WeakMap<Procedure, WeakMap<Grant, { today: string; plan: Plan }>>();
 
 /** Throws a `Problem` for a field that the form has not. Asking for fewer fields narrows what leaves, never what the papers are judged by. */
-export function plan({ request, procedure, grant, today }: Authorised): Plan {
-  if (request.fields === undefined) return wholePlan(procedure, grant, today);
+export function plan(authorised: Authorised): Plan {
+  const { request, procedure } = authorised;
+  if (request.fields === undefined) return wholePlan(authorised);
   const listed = request.fields.map((pointer) => procedure.fields.findIndex((field) => field.at === pointer));
   const unknown = listed.flatMap((index, i) => (index < 0 ? [{ pointer: `/fields/${i}`, detail: 'is no field of this form' }] : []));
   if (unknown.length > 0) throw new Problem('unknown-field', { errors: unknown });
   const inOrder = [...new Set(listed)].sort((a, b) => a - b);
-  return build(procedure, grant, today, inOrder);
+  return build(authorised, inOrder);
 }
 
-function wholePlan(procedure: Procedure, grant: Grant, today: string): Plan {
+function wholePlan(authorised: Authorised): Plan {
+  const { procedure, grant, today } = authorised;
   const plans = whole.get(procedure) ?? new WeakMap<Grant, { today: string; plan: Plan }>();
   whole.set(procedure, plans);
   let made = plans.get(grant);
   if (made?.today !== today) {
-    made = { today, plan: build(procedure, grant, today, [...procedure.fields.keys()]) };
+    made = { today, plan: build(authorised, [...procedure.fields.keys()]) };
     plans.set(grant, made);
   }
   return made.plan;
 }
 
 /** The plan for some fields alone: nobody is asked for the sake of a paper. */
-export function planFields({ procedure, grant, today }: Authorised, fields: readonly number[]): Plan {
-  return build(
-    procedure,
-    grant,
-    today,
-    [...new Set(fields)].sort((a, b) => a - b),
-    false,
-  );
+export function planFields(authorised: Authorised, fields: readonly number[]): Plan {
+  const inOrder = [...new Set(fields)].sort((a, b) => a - b);
+  return build(authorised, inOrder, false);
 }
 
-function build(procedure: Procedure, grant: Grant, today: string, listed: readonly number[], judging = true): Plan {
+function build({ caller, procedure, grant, today }: Authorised, listed: readonly number[], judging = true): Plan {
   const disclosed = new Set(listed.filter((index) => grant.fields === 'all' || grant.fields.has(procedure.fields[index]?.at ?? '')));
   const judged = new Set(
     [...procedure.components.keys()].filter(
       (index) => judging && (grant.components === 'all' || grant.components.has(procedure.components[index]?.id ?? '')),
+    ),
+  );
+  const uncovered = new Set(
+    [...procedure.lookUps.entries()].flatMap(([index, { coverage, dataset }]) =>
+      coverageHere(coverage, dataset, caller.agency.locality, today) === 'not-covered' ? index : [],
     ),
   );
   const needed = new Set<number>();
@@ -60,9 +63,9 @@ function build(procedure: Procedure, grant: Grant, today: string, listed: readon
       // Nobody is asked for the sake of a provision that is not in force.
       if (!inForce(evidence.provision, today)) continue;
       evidence.fields.forEach(needField);
-      for (const check of evidence.records) need(check.lookUp);
+      for (const check of evidence.records) if (!uncovered.has(check.lookUp)) need(check.lookUp);
     }
   }
   const lookUps = [...needed].sort((a, b) => (procedure.lookUps[a]?.stage ?? 0) - (procedure.lookUps[b]?.stage ?? 0));
-  return { procedure, listed, disclosed, judged, lookUps } as unknown as Plan;
+  return { procedure, listed, disclosed, judged, lookUps, uncovered } as unknown as Plan;
 }

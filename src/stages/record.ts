@@ -1,11 +1,12 @@
 /** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
-import { hash, randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Authorised, Caller, Clock, Grant, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
+import { fewRandomBytes } from '../random.ts';
 
 export interface RecordTools {
   readonly log: AuditLog;
@@ -30,7 +31,7 @@ const ROLE = /^[a-z][A-Za-z]{0,39}$/;
 export class ExchangeRecord {
   readonly id = randomUUID();
   /** 128 random bits: see `Prefill.salt`. */
-  readonly salt = randomBytes(16).toString('base64url');
+  readonly salt = fewRandomBytes(16).toString('base64url');
   readonly #tools: RecordTools;
   readonly #caller: Caller;
   readonly #request: PrefillRequest;

@@ -30,14 +30,34 @@ export interface ResolveTools {
  * the cache, or an answer under way, knows everything. When `signal` aborts, whatever has not answered is `unavailable`. Rejects only
  * where `open` does.
  */
-export async function resolve(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal): Promise<Resolved> {
-  const resolution = new Resolution(authorised, plan, open, tools, signal);
+export async function resolve(
+  authorised: Authorised,
+  plan: Plan,
+  open: Open,
+  tools: ResolveTools,
+  signal: AbortSignal,
+  before?: Before,
+): Promise<Resolved> {
+  const resolution = new Resolution(authorised, plan, open, tools, signal, before?.successors);
+  if (before !== undefined) await resolution.resume(before);
   if (tools.first !== undefined && (await resolution.lacks(tools.first))) return resolution.resolved();
   await Promise.all(plan.lookUps.map((index) => resolution.outcome(index)));
   return resolution.resolved();
 }
 
 type Key = { readonly value: string; readonly stale?: Stale | undefined } | { readonly reason: NoKey; readonly retryAfterSeconds?: number };
+/** What was found out before, where a role turned out to have another number: `src/stages/succeed.ts`. */
+export interface Before {
+  /** Role → the number that took the place of its own. */
+  readonly successors: ReadonlyMap<string, string>;
+  /** What does not depend on those roles: it holds, and is not asked again. */
+  readonly outcomes: ReadonlyMap<number, Outcome>;
+  /** Roles whose key does not depend on them either. */
+  readonly known: readonly string[];
+}
+
+/** Under which the number that took the place of a role's own goes on record. */
+export const successorOf = (role: string): string => `${role}Successor`;
 
 class Resolution {
   readonly #authorised: Authorised;
@@ -45,6 +65,7 @@ class Resolution {
   readonly #open: Open;
   readonly #tools: ResolveTools;
   readonly #signal: AbortSignal;
+  readonly #successors: ReadonlyMap<string, string>;
   readonly #outcomes = new Map<number, Promise<Outcome>>();
   readonly #settled = new Map<number, Outcome>();
   readonly #keys = new Map<string, Promise<Key>>();
@@ -53,16 +74,35 @@ class Resolution {
   /** The intents of this request, by the role found on the way that each names; '' names those whom the caller gave. */
   readonly #openings = new Map<string, Promise<Opened>>();
 
-  constructor(authorised: Authorised, plan: Plan, open: Open, tools: ResolveTools, signal: AbortSignal) {
+  constructor(
+    authorised: Authorised,
+    plan: Plan,
+    open: Open,
+    tools: ResolveTools,
+    signal: AbortSignal,
+    successors: Before['successors'] = new Map(),
+  ) {
     this.#authorised = authorised;
     this.#plan = plan;
     this.#open = open;
     this.#tools = tools;
     this.#signal = signal;
+    this.#successors = successors;
+  }
+
+  async resume({ outcomes, known }: Before): Promise<void> {
+    for (const [index, outcome] of outcomes) {
+      this.#settled.set(index, outcome);
+      this.#outcomes.set(index, Promise.resolve(outcome));
+    }
+    await Promise.all(known.map((role) => this.#key(role)));
   }
 
   resolved(): Resolved {
-    return { outcomes: this.#settled, keys: this.#known, stale: this.#stale } as unknown as Resolved;
+    // Whom the caller names only for a record to be compared with was never looked up.
+    const { subject, related = {} } = this.#authorised.request;
+    const keys = new Map([['subject', subject], ...Object.entries(related), ...this.#known]);
+    return { outcomes: this.#settled, keys, stale: this.#stale } as unknown as Resolved;
   }
 
   /** Whether one of these sources is still away, with all that they need asked and nothing else. */
@@ -97,7 +137,7 @@ class Resolution {
   }
 
   async #findKey(name: string): Promise<Key> {
-    const given = this.#given(name);
+    const given = this.#successors.get(name) ?? this.#given(name);
     if (given !== undefined) return { value: given };
     const role = this.#plan.procedure.roles.get(name);
     if (role === undefined || role.from.length === 0) return { reason: 'role-not-given' };
@@ -175,10 +215,11 @@ class Resolution {
   }
 
   #onRecord(role: Role, key: string): Promise<Opened> {
-    const given = role.kind !== 'person' || this.#given(role.name) !== undefined;
-    const name = given ? '' : role.name;
+    const succeeds = this.#successors.has(role.name);
+    const given = !succeeds && (role.kind !== 'person' || this.#given(role.name) !== undefined);
+    const name = succeeds ? successorOf(role.name) : given ? '' : role.name;
     let opening = this.#openings.get(name);
-    if (opening === undefined) this.#openings.set(name, (opening = this.#open(given ? undefined : new Map([[role.name, key]]))));
+    if (opening === undefined) this.#openings.set(name, (opening = this.#open(given ? undefined : new Map([[name, key]]))));
     return opening;
   }
 
@@ -215,7 +256,8 @@ export type Open = (found?: ReadonlyMap<string, string>) => Promise<Opened>;
 function toOutcome({ answer, observedAt }: Observed, freshness: 'live' | 'cached'): Outcome {
   const at = new Date(observedAt).toISOString();
   if (answer.found) return { kind: 'found', record: answer.record, recordedAt: answer.recordedAt, observedAt: at, freshness };
-  return { kind: 'absent', ...(answer.why ? { why: answer.why } : {}), observedAt: at, freshness };
+  const { why, successor } = answer;
+  return { kind: 'absent', ...(why && { why }), ...(successor && { successor }), observedAt: at, freshness };
 }
 
 /** The same, where the key that it was looked up by, or confirmed by, was itself found in an answer past its age. */

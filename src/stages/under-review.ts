@@ -2,6 +2,7 @@
 import type { RecordName } from '../cache/records.ts';
 import type { Field, Plan, Pointer, Resolved } from '../domain.ts';
 import type { AssembledField } from './fields.ts';
+import { successorOf } from './resolve.ts';
 
 /** What of a record is reported wrong, and since when (RFC 3339). */
 export interface Reported {
@@ -23,9 +24,10 @@ export function sinceOf({ procedure }: Plan, { outcomes, keys }: Resolved, revie
   const known = new Map<number, readonly Reported[]>();
   const reported = (index: number): readonly Reported[] => {
     const planned = procedure.lookUps[index];
-    const key = keys.get(planned?.role ?? '');
+    const role = planned?.role ?? '';
+    const key = keys.get(successorOf(role)) ?? keys.get(role);
     if (planned === undefined || key === undefined || outcomes.get(index)?.kind !== 'found') return [];
-    const { source, dataset, role } = planned;
+    const { source, dataset } = planned;
     return reviews.of({ source, dataset, kind: procedure.roles.get(role)?.kind ?? 'person', key });
   };
   return (index, values) => {

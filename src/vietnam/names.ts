@@ -13,15 +13,18 @@ export function compareNames(a: string, b: string): NameComparison {
   return fold(x) === fold(y) ? 'diacritics' : 'different';
 }
 
+/** Equal for names that are one name: the same, or the same but for the place of a tone. For comparing and finding, never shown. */
+export const nameKey = (name: string): string => tone(exact(name));
+
 /** Case, composition, look-alike letters, apostrophes, dashes and spaces are no difference. The letters i and y are. */
 function exact(name: string): string {
   return name
     .normalize('NFC')
     .replace(/[\u00d0\u0189]/g, 'Đ')
     .replace(/[\u00f0\u0256]/g, 'đ')
-    .replace(/[\u2018\u2019\u02bc`\u00b4]/g, "'")
+    .replace(/[\u2018\u2019\u02bc\u2032`\u00b4]/g, "'")
     .replace(/[\u2010-\u2015\u2212]/g, '-')
-    .replace(/[\u200b-\u200d\u2060\ufeff]/g, '')
+    .replace(/[\u00ad\u200b-\u200d\u2060\ufeff]/g, '')
     .replace(/\s+/gu, ' ')
     .trim()
     .toLowerCase();

@@ -45,6 +45,7 @@ export interface TestGatewayOptions {
   /** A sandbox to share, kept on close; otherwise one of its own. */
   readonly sandbox?: Sandbox;
   readonly issuer?: string;
+  readonly redisUrl?: string;
   readonly now?: number;
   readonly databaseUrl?: string;
   /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
@@ -69,7 +70,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       stateDirectory: dataDirectory,
       issuer,
       databaseUrl,
-      redisUrl: undefined,
+      redisUrl: options.redisUrl,
       logLevel: 'trace',
       secret: () => undefined,
     },

@@ -9,8 +9,6 @@ import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { AuditLog } from '../../src/audit/log.ts';
 import type { LogSearch } from '../../src/audit/search.ts';
 import type { LogStore } from '../../src/audit/store.ts';
-import { memoryCache } from '../../src/cache/memory.ts';
-import { recordCache } from '../../src/cache/records.ts';
 import { type Catalogue, loadCatalogue } from '../../src/catalogue/load.ts';
 import { sandboxCitizenToken, withSandboxCitizens } from '../../src/citizen-keys.ts';
 import { citizenTokens } from '../../src/citizens.ts';
@@ -31,6 +29,7 @@ import { askSource } from '../../src/stages/ask.ts';
 import { authenticator } from '../../src/stages/authenticate.ts';
 import { citizenAuthenticator } from '../../src/stages/authenticate-citizen.ts';
 import { ISSUER, NOON, temporaryDirectory } from './gateway.ts';
+import { memoryRecords } from './records.ts';
 import { plainSearch } from './search.ts';
 
 export interface Answered<Body = Record<string, unknown>> {
@@ -94,7 +93,7 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
 
   const plugged = plugSources(catalogue.sources, adapters, { sandbox, secret: () => undefined });
   for (const { adapter } of plugged.values()) opened.defer(() => adapter.close());
-  const cache = recordCache(memoryCache(1_000_000), keys.seal, keys.cacheName);
+  const cache = memoryRecords(clock, keys.cache);
   const validators = new Map([...catalogue.schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const asking = { validators, cache, clock, report: () => {} };
   const asks = new Map(

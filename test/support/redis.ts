@@ -1,6 +1,6 @@
 /** A Redis to test with, at the end of a wire that a test can cut: the one of REDIS_URL, or a `redis-server` of this machine started for the test. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,8 @@ import { stretchWire, type Wire } from './wire.ts';
 export interface TestRedis extends Wire {
   /** As the test reaches it, whatever becomes of the wire. */
   readonly direct: string;
+  /** Whether it was started for the test. */
+  readonly own: boolean;
   stop(): Promise<void>;
 }
 
@@ -26,21 +28,37 @@ export async function findRedis(): Promise<TestRedis | string> {
 }
 
 async function startServer(): Promise<TestRedis> {
+  const { port, stop } = await startRedis();
+  return wired(`redis://127.0.0.1:${port}`, stop);
+}
+
+/** A `redis-server` with further settings, as its command line or, for a Sentinel, its file takes them. */
+export async function startRedis(more: readonly string[] = [], sentinel?: string): Promise<{ port: number; stop(): Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-redis-'));
   const port = await freePort();
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory];
+  const tls = more.includes('--tls-cert-file');
+  const listening = tls ? ['--port', '0', '--tls-port', String(port)] : ['--port', String(port)];
+  const common = [...listening, '--bind', '127.0.0.1', '--dir', directory];
+  const file = join(directory, 'sentinel.conf');
+  if (sentinel !== undefined) writeFileSync(file, sentinel);
+  const settings =
+    sentinel === undefined ? [...common, '--save', '', '--appendonly', 'no', ...more] : [file, ...common, ...more, '--sentinel'];
   const server = spawn('redis-server', settings, { stdio: 'ignore' });
-  for (const end = Date.now() + 5000; !(await answers(port)); await after(10)) {
+  for (const end = Date.now() + 5000; !(await answers(port, tls)); await after(10)) {
     if (Date.now() > end || server.exitCode !== null) throw new Error('redis-server did not start');
   }
-  return wired(`redis://127.0.0.1:${port}`, async () => {
-    await ended(server);
-    rmSync(directory, { recursive: true });
-  });
+  return {
+    port,
+    async stop() {
+      await ended(server);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
 }
 
 const ended = (server: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
+    if (server.exitCode !== null || server.signalCode !== null) resolve();
     server.once('exit', () => resolve());
     server.kill('SIGKILL');
   });
@@ -52,6 +70,7 @@ async function wired(address: string, stop: () => Promise<void>): Promise<TestRe
   return {
     ...wire,
     direct: address,
+    own: address !== process.env.REDIS_URL,
     async stop() {
       await wire.cut();
       await stop();
@@ -59,9 +78,10 @@ async function wired(address: string, stop: () => Promise<void>): Promise<TestRe
   };
 }
 
-function answers(port: number): Promise<boolean> {
+/** One that speaks TLS is asked nothing. */
+function answers(port: number, tls: boolean): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const socket = connect(port, '127.0.0.1', () => (tls ? end(true) : socket.write('PING\r\n')));
     const end = (answered: boolean): void => {
       socket.destroy();
       resolve(answered);

@@ -8,6 +8,8 @@ export interface Wire {
   cut(): Promise<void>;
   /** It takes what it is sent and answers nothing. */
   freeze(): void;
+  /** Whatever comes from it comes so much later. */
+  slow(milliseconds: number): void;
   /** It is back at the same address. */
   mend(): Promise<void>;
 }
@@ -17,6 +19,7 @@ export async function stretchWire(direct: string): Promise<Wire> {
   const { hostname, port } = new URL(direct);
   const sockets = new Set<Socket>();
   let frozen = false;
+  let delayMs = 0;
   const join = (near: Socket): void => {
     const far = connect(Number(port), hostname);
     for (const [from, to] of [
@@ -25,7 +28,9 @@ export async function stretchWire(direct: string): Promise<Wire> {
     ] as const) {
       sockets.add(from);
       from.on('data', (bytes) => {
-        if (!frozen) to.write(bytes);
+        if (frozen) return;
+        if (delayMs === 0 || from === near) to.write(bytes);
+        else setTimeout(() => to.writable && to.write(bytes), delayMs);
       });
       from.on('error', () => {});
       from.on('close', () => {
@@ -49,8 +54,12 @@ export async function stretchWire(direct: string): Promise<Wire> {
     freeze() {
       frozen = true;
     },
+    slow(milliseconds) {
+      delayMs = milliseconds;
+    },
     async mend() {
       frozen = false;
+      delayMs = 0;
       if (!server.listening) server = await listen(join, address);
     },
   };

@@ -1,18 +1,20 @@
 /** The registries as developers and their owners may see them: how each stands just now, and its limits. No address, no secret. */
 import type { FastifyInstance } from 'fastify';
+import { coverageHere } from '../../catalogue/coverage.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
-import type { Scope, Source } from '../../domain.ts';
+import { type Agency, type Clock, type CoverageScope, dayInVietnam, type Scope, type Source } from '../../domain.ts';
 import type { Around } from '../../stages/around/around.ts';
 import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
 
 export interface SourceTools {
   readonly catalogue: Catalogue;
+  readonly clock: Clock;
   readonly authentication: (scope?: Scope) => RouteAuthentication;
   /** By source. */
   readonly around: ReadonlyMap<string, Around>;
 }
 
-export function sourceRoute(server: FastifyInstance, { catalogue, authentication, around }: SourceTools): void {
+export function sourceRoute(server: FastifyInstance, { catalogue, clock, authentication, around }: SourceTools): void {
   server.get('/v1/sources', {
     ...authentication(),
     schema: operation({
@@ -24,8 +26,11 @@ export function sourceRoute(server: FastifyInstance, { catalogue, authentication
       refusals: [401],
     }),
     handler: async (request) => {
-      const { id: agency } = callerOf(request).agency;
-      return { sources: [...catalogue.sources.values()].map((source) => describe(source, around.get(source.id), agency)) };
+      const place = { agency: callerOf(request).agency, today: dayInVietnam(clock()) };
+      const { sources, coverage } = catalogue;
+      return {
+        sources: [...sources.values()].map((source) => describe(source, around.get(source.id), coverage.get(source.database), place)),
+      };
     },
   });
 }
@@ -33,7 +38,8 @@ export function sourceRoute(server: FastifyInstance, { catalogue, authentication
 function describe(
   { id, name, owner, database, legalBasis, timeoutMs, datasets }: Source,
   around: Around | undefined,
-  agency: string,
+  coverage: readonly CoverageScope[] | undefined,
+  { agency, today }: { readonly agency: Agency; readonly today: string },
 ): object {
   return {
     id,
@@ -41,13 +47,14 @@ function describe(
     owner,
     database,
     legalBasis,
-    ...(around && standing(around, agency)),
+    ...(around && standing(around, agency.id)),
     timeoutMs,
     datasets: Object.entries(datasets).map(([dataset, { maxAgeSeconds, absentMaxAgeSeconds, staleSeconds = 0 }]) => ({
       dataset,
       maxAgeSeconds,
       absentMaxAgeSeconds: Math.min(maxAgeSeconds, absentMaxAgeSeconds),
       staleSeconds,
+      coverage: coverageHere(coverage, dataset, agency.locality, today),
     })),
   };
 }

@@ -46,7 +46,8 @@ export class Lines {
       this.#arrived = (this.#body.read() as Buffer | null) ?? NOTHING;
       if (this.#arrived.length > 0) continue;
       if (this.#body.readableEnded) return this.#length > 0 ? this.#whole(NOTHING) : undefined;
-      if (await happening(this.#body, ['readable', 'end'], until - performance.now(), halt)) continue;
+      const left = until - performance.now();
+      if (left > 0 && (await happening(this.#body, ['readable', 'end'], left, halt))) continue;
       halt.throwIfAborted();
       throw new Problem('request-timeout');
     }
