@@ -13,6 +13,7 @@ import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import { withSandboxCitizens } from './citizen-keys.ts';
 import { citizenTokens } from './citizens.ts';
 import { openCompletions } from './completions.ts';
+import { openCorrections } from './corrections.ts';
 import type { Agency, Clock } from './domain.ts';
 import { exchange } from './exchange.ts';
 import { Admission } from './http/admission.ts';
@@ -32,7 +33,7 @@ import { logPath, openLogbook } from './logbook.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
-import type { OpenPostman } from './receivers.ts';
+import { type OpenPostman, openReceivers } from './receivers.ts';
 import { type Around, around } from './stages/around/around.ts';
 import type { Changed } from './stages/around/circuit.ts';
 import { askSource } from './stages/ask.ts';
@@ -113,7 +114,6 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
   const asking = await openSources(options, catalogue, keys, opened);
-  const tools = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
 
   const guesses = new Guesses({ search, pseudonyms: people, clock, mismatchesADay: settings.mismatchesADay });
 
@@ -122,12 +122,14 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
+  const receivers = openReceivers(catalogue.agencies, references, open);
+  opened.defer(() => receivers.close());
   const { around } = asking;
-  const completions = await openCompletions(
-    tools,
-    { dataDirectory, databaseUrl, issuer, keys, tokens, around, references, open, logger },
-    opened,
-  );
+  const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
+  const exchanging = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
+  const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
+  const tools = { ...exchanging, reviews: corrections.reviews };
+  const completions = await openCompletions(tools, { ...later, around }, opened);
   const onRecord = auditReading({ log, configDigest, clock });
   let stopping = false;
   const server = await buildServer({
@@ -142,6 +144,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         around,
         drop: asking.cache.drop,
         completions,
+        corrections,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),

@@ -12,9 +12,8 @@ import { sealWith } from './later/sealed.ts';
 import { openSqliteLater } from './later/sqlite.ts';
 import type { LaterStore } from './later/store.ts';
 import { step } from './later/work.ts';
-import type { References } from './plug.ts';
 import { Problem, whereItArose } from './problems.ts';
-import { DELIVERY_MS, type OpenPostman, openReceivers } from './receivers.ts';
+import { DELIVERY_MS, type Receivers } from './receivers.ts';
 import type { Around } from './stages/around/around.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -26,8 +25,7 @@ export interface CompletionOptions {
   readonly keys: GatewayKeys;
   readonly tokens: Tokens;
   readonly around: ReadonlyMap<string, Around>;
-  readonly references: References;
-  readonly open: OpenPostman;
+  readonly receivers: Pick<Receivers, 'post'>;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -40,10 +38,8 @@ export async function openCompletions(
   options: CompletionOptions,
   opened: AsyncDisposableStack,
 ): Promise<Completions & Pick<LaterStore, 'counts'>> {
-  const { dataDirectory, databaseUrl, issuer, keys, tokens, around, references, open, logger } = options;
+  const { dataDirectory, databaseUrl, issuer, keys, tokens, around, receivers, logger } = options;
   const { catalogue, clock } = tools;
-  const receivers = openReceivers(catalogue.agencies, references, open);
-  opened.defer(() => receivers.close());
   const store = databaseUrl === undefined ? openSqliteLater(join(dataDirectory, 'later.db')) : await openPostgresLater(databaseUrl);
   opened.defer(() => store.close());
   const report: Report = (what, error, about) => logger.warn({ completion: about?.id, agency: about?.agency, ...told(error) }, what);
@@ -56,12 +52,12 @@ export async function openCompletions(
     post: receivers.post,
   });
   const leaseMs = catalogue.gateway.deadlineMs + DELIVERY_MS + SLACK_MS;
-  opened.defer(run({ store, step: working, clock, report, leaseMs }));
+  opened.defer(run({ store, step: working, what: 'completing prefills', clock, report, leaseMs }));
   return { ...completions(keeping), counts: () => store.counts() };
 }
 
 /** What the process log may hold of an error: of a receiver that it did not take a delivery and why, of a problem its code. */
-function told(error: unknown): object {
+export function told(error: unknown): object {
   if (error instanceof SourceError) return { reason: error.reason, ...('status' in error ? { status: error.status } : {}) };
   if (error instanceof Problem) return { code: error.code, cause: whereItArose(error.options.cause) };
   return { cause: whereItArose(error) };

@@ -22,7 +22,7 @@ export interface Validity {
 }
 
 /** What a token may be used for. */
-export const SCOPES = ['prefill', 'verify', 'audit', 'changes'] as const;
+export const SCOPES = ['prefill', 'verify', 'audit', 'changes', 'correct'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** A provision of a legal instrument, with how it is cited to people. */
@@ -293,7 +293,7 @@ export interface Agency {
   readonly scopes: ReadonlySet<Scope>;
   readonly keys: readonly AgencyKey[] | 'sandbox';
   readonly grants: readonly Grant[];
-  /** The sources that it may tell the changes of. */
+  /** The sources that it may tell the changes of, and answers reports of wrong values for. */
   readonly owns: ReadonlySet<string>;
   /** Where it takes what was completed later; undefined where it fetches. */
   readonly deliveries?: Deliveries;
@@ -423,7 +423,7 @@ export type Resolved = Brand<'resolved'> & {
   readonly replaced: ReadonlyMap<string, string>;
 };
 
-export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'pending';
+export type FieldStatus = 'filled' | 'ask' | 'not-found' | 'not-authorised' | 'unavailable' | 'conflict' | 'under-review' | 'pending';
 
 export interface FieldResult {
   status: FieldStatus;
@@ -433,6 +433,8 @@ export interface FieldResult {
   recordedAt?: string;
   observedAt?: string;
   freshness?: Freshness;
+  /** Since when somebody's report that the value is wrong waits for an answer (RFC 3339). */
+  underReviewSince?: string;
   /** Why there is no newer answer, where it is `stale`. */
   staleBecause?: Stale['because'];
   editable?: boolean;

@@ -11,11 +11,13 @@ import { plan } from './stages/plan.ts';
 import { type Completes, ExchangeRecord, type RecordTools } from './stages/record.ts';
 import type { Open, ResolveTools } from './stages/resolve.ts';
 import { resolveAndFollow } from './stages/succeed.ts';
+import type { Reviews } from './stages/under-review.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools {
   readonly catalogue: Catalogue;
   readonly log: AuditLog;
   readonly clock: Clock;
+  readonly reviews?: Reviews;
 }
 
 /** A request that is to be completed later. Personal data. */
@@ -143,6 +145,7 @@ const filled = (record: ExchangeRecord, authorised: Authorised, planned: Plan, r
     sources: tools.catalogue.sources,
     places: tools.catalogue.places,
     now: tools.clock(),
+    ...(tools.reviews === undefined ? {} : { reviews: tools.reviews }),
   });
 
 /** Whatever went wrong, that this person was asked about is on record; where the log itself failed, that is what is said. */

@@ -93,6 +93,7 @@ export const REASONS: Readonly<Record<string, Readonly<{ vi: string; en: string 
     vi: 'dữ liệu đã quá hạn dùng và chưa lấy được dữ liệu mới: cần xem xét',
     en: 'the data is past its age and nothing newer could be had: see whether it still holds',
   },
+  'under-review': { vi: 'có cơ quan báo dữ liệu sai, đang chờ xác minh', en: 'an agency reported it wrong, and nobody has answered yet' },
   'not-covered': { vi: 'dữ liệu của địa phương này chưa được công bố', en: 'the owner publishes no such data for this province' },
   'no-binding': { vi: 'chưa xác định bản ghi nào chứng minh', en: 'which record would prove it is not known' },
   'crime-prevention-only': {
@@ -156,6 +157,7 @@ export function printReply(
     const origin = [
       result.source,
       result.staleBecause === undefined ? result.freshness : `${result.freshness}: ${why(result.staleBecause)}`,
+      result.underReviewSince && `${why('under-review')} (${result.underReviewSince.slice(0, 10)})`,
       result.recordedAt?.slice(0, 10),
       result.confirmedBy && `= ${result.confirmedBy.join(', ')}`,
     ]
@@ -164,7 +166,7 @@ export function printReply(
     const shown =
       value === undefined
         ? paint('dim', `— ${why(result.reason ?? result.status)}`)
-        : paint(result.status === 'conflict' ? 'yellow' : 'green', show(value));
+        : paint(result.status === 'filled' ? 'green' : 'yellow', show(value));
     lines.push(`  ${label}  ${shown}${origin === '' || value === undefined ? '' : paint('dim', `  (${origin})`)}`);
   }
   lines.push('', paint('bold', `${words.papers} (${summary.replaced} ${words.of} ${summary.components} ${words.replaced})`));

@@ -30,7 +30,7 @@ export async function verification(
       await record.abandon(authorised, planned, resolved);
       return undefined;
     }
-    const compared = compare(body, authorised, planned, resolved, tools.catalogue.places);
+    const compared = compare(body, authorised, planned, resolved, tools.catalogue.places, tools.reviews);
     const issuedAt = new Date(tools.clock()).toISOString();
     const reply = { id: record.id, salt: record.salt, procedure: request.procedure, dossier: request.dossier, issuedAt, ...compared };
     const results = Object.entries({ ...compared.claims, ...compared.questions }).map(([what, { result }]) => [what, result] as const);

@@ -182,9 +182,9 @@ const ROWS: Row[] = [
   // References
   {
     rule: 'a scope is one that there is',
-    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]'),
+    break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
-    says: /must be one of prefill, verify, audit, changes/,
+    says: /must be one of prefill, verify, audit, changes, correct/,
   },
   {
     rule: 'an agency owns sources that there are',
@@ -763,7 +763,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'a file is YAML',
-    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill'),
+    break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill'),
     faults: [[DESK, 'keys: sandbox', '', 'yaml']],
   },
   {
@@ -783,7 +783,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
   },
   {
     rule: 'an alias does not hold itself',
-    break: change(DESK, 'scopes: [prefill, verify]', 'scopes: &a [prefill, *a]'),
+    break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: &a [prefill, *a]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
   },
   {
@@ -1477,7 +1477,7 @@ t.test('oncegate check', async (t) => {
   const summary = `${forms} procedures and ${procedures.size - forms} without a form, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
   t.strictSame(check('config'), { status: 0, stdout: `ok: ${summary}; digest ${digest}\n`, stderr: '' }, 'says what there is');
   const copy = new Copy(t);
-  copy.change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill, citizen]');
+  copy.change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]');
   copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
   t.strictSame(
     check(copy.directory),
@@ -1485,7 +1485,7 @@ t.test('oncegate check', async (t) => {
       status: 1,
       stdout: '',
       stderr: [
-        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes`,
+        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct`,
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone`,
         'the configuration has 2 faults',
         '',

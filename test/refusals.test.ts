@@ -952,14 +952,23 @@ await t.test('after five wrong claims nothing more is compared about the person'
   await refused(t, ['', guess, 'too-many-mismatches', { ...onRecord('too-many-mismatches'), headers: { 'retry-after': '86400' } }]);
 });
 
-/** What became of a completion, and what is said in the last line of a batch alone: test/completion.test.ts and test/batch.test.ts produce them. */
+/**
+ * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
+ * and test/corrections.test.ts produce them.
+ */
 const ELSEWHERE: readonly ProblemCode[] = [
   'completion-delivered',
   'completion-expired',
   'completion-refused',
   'completion-unavailable',
+  'correction-closed',
+  'correction-unavailable',
+  'field-not-granted',
+  'record-unknown',
   'reply-not-read',
   'stopping',
+  'too-many-corrections',
+  'unknown-correction',
 ];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));
 

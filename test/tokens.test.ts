@@ -94,14 +94,14 @@ await t.test('an agency gets a token', async (t) => {
     grant_types_supported: ['client_credentials'],
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
-    scopes_supported: ['prefill', 'verify', 'audit', 'changes'],
+    scopes_supported: ['prefill', 'verify', 'audit', 'changes', 'correct'],
   });
   const jwks = (await (await fetch(`${main.address}${new URL(metadata.jwks_uri ?? '').pathname}`)).json()) as JSONWebKeySet;
   t.match(jwks, { keys: [{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid: /^[\w-]{43}$/ }] });
   t.notOk('d' in (jwks.keys[0] ?? {}), 'the key set holds no private key');
 
   for (const [agency, key, scope, wanted] of [
-    ['X01.1', sandboxKey, undefined, 'prefill verify'],
+    ['X01.1', sandboxKey, undefined, 'prefill verify correct'],
     [AGENCY, own.key, undefined, 'prefill audit'],
     [AGENCY, own.key, 'audit', 'audit'],
     [AGENCY, own.key, 'audit prefill', 'audit prefill'],

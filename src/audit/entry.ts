@@ -12,12 +12,15 @@ export type EntryKind =
   /** Before the log is shown to an auditor, or to a citizen what it says of them. */
   | 'audit-read'
   | 'citizen-read'
-  /** Each time before a prefill that was completed later is handed out. */
+  /** Each time before a prefill that was completed later, or a report of a wrong value, is handed out. */
   | 'delivery'
   /** Before bodies of entries are forgotten. */
   | 'retention'
   /** When a new key begins to sign the log. */
   | 'log-key';
+
+/** Outcomes of a report that a value is wrong, and of its answer: of the fields that such an entry names no value left. */
+export const OF_REPORTS: ReadonlySet<string> = new Set(['reported', 'withdrawn', 'corrected', 'unfounded', 'elsewhere']);
 
 export interface AuditEntry {
   readonly v: 1;
@@ -26,7 +29,7 @@ export interface AuditEntry {
   readonly kind: EntryKind;
   /** The same for all entries of one request. */
   readonly id: string;
-  /** The request whose gaps this one was to fill: the gateway asked again later by itself. */
+  /** The request whose gaps this one was to fill: the gateway asked again later by itself. Or the report that this one closes. */
   readonly completes?: string;
   /** `citizen` where a citizen read their own ledger, `gateway` where the gateway itself acts. */
   readonly agency: string;
@@ -38,7 +41,7 @@ export interface AuditEntry {
   readonly legalBasis?: readonly string[];
   /** Role → keyed pseudonym of the person. */
   readonly subjects?: Readonly<Record<string, string>>;
-  /** Pointers of the fields whose values left, or that were asked for. */
+  /** Pointers of the fields whose values left, that were asked for, or that were reported wrong. */
   readonly fields?: readonly string[];
   /** Fields whose values were sought and did not leave → status. What the form leaves to the applicant is not listed. */
   readonly unfilled?: Readonly<Record<string, string>>;
@@ -50,6 +53,7 @@ export interface AuditEntry {
   readonly papers?: Readonly<Record<string, string>>;
   readonly sources?: readonly SourceUse[];
   /**
+   * `reported` (to the owner of a register that a value is wrong), and what came of it: `withdrawn`, `corrected`, `unfounded`, `elsewhere`;
    * `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
    * `delivery` `sent` or `fetched`, or why it was refused though it is there.
    */
@@ -86,7 +90,7 @@ export interface SourceUse {
   readonly source: string;
   readonly dataset: string;
   readonly role: string;
-  /** `found`, `absent`, `to-ask` in an intent, or why it gave nothing. */
+  /** `found`, `absent`, `to-ask` in an intent, `reported-wrong`, or why it gave nothing. */
   readonly result: string;
   readonly freshness?: Freshness;
   /** Why the registry gave nothing newer, where it is `stale`. */

@@ -9,6 +9,8 @@ export interface SavedReply {
   readonly prefill?: unknown;
   /** In its place, of claims that were compared. */
   readonly verification?: unknown;
+  /** Or of a report that a value is wrong. */
+  readonly correction?: unknown;
   readonly receipt: unknown;
 }
 
@@ -36,7 +38,10 @@ export function digestOf(value: unknown): string {
  * With `request`, checks too that this was the question. Throws an Error whose message says what does not hold.
  */
 export function verifyReply(saved: SavedReply, keys: VerifierKey | readonly VerifierKey[], request?: unknown): Verified {
-  const kind = isObject(saved) && isObject(saved.verification) && !('prefill' in saved) ? 'verification' : 'prefill';
+  const others = (['verification', 'correction'] as const).filter(
+    (one) => isObject(saved) && isObject(saved[one]) && !('prefill' in saved),
+  );
+  const kind = others[0] ?? 'prefill';
   const answer = isObject(saved) ? saved[kind] : undefined;
   if (!isObject(saved) || !isObject(answer)) throw new Error('there is no prefill to check');
   onlyMembers(saved, [kind, 'receipt'], 'reply');

@@ -199,6 +199,7 @@ export interface RawGateway {
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };
   completion?: { forHours?: number; keepHours?: number };
+  corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
 }
 

@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import { type BatchTools, batchRoute } from './agency/batch.ts';
 import { type ChangesTools, changesRoute } from './agency/changes.ts';
 import { type CompletionTools, completionRoute } from './agency/completions.ts';
+import { type CorrectionTools, correctionRoutes } from './agency/corrections.ts';
 import { formRoute } from './agency/forms.ts';
 import { placeRoutes } from './agency/places.ts';
 import { type Exchange, spliced } from './agency/prefilled.ts';
@@ -15,7 +16,7 @@ import { type VerificationRoute, verificationRoute } from './agency/verification
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, BatchTools, ChangesTools {
+export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, CorrectionTools, BatchTools, ChangesTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -55,6 +56,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
 
     completionRoute(server, tools);
     verificationRoute(server, tools);
+    correctionRoutes(server, tools);
     procedureRoutes(server, tools);
     formRoute(server, tools);
     sourceRoute(server, tools);

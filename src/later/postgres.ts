@@ -1,16 +1,9 @@
 /** What is to be completed later, in PostgreSQL: for gateways that work it off together. */
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
-import { clientConfig, plain, prepare } from '../audit/postgres-session.ts';
+import { openTable } from './postgres-table.ts';
 import type { LaterStore, Task, TaskState } from './store.ts';
 
-const PATIENCE_MS = 2000;
-const CONNECTIONS = 2;
-
-/** As the other tables of the schema are made: once, by whichever gateway comes first. */
 const TABLE = `
-  SELECT pg_advisory_xact_lock(hashtextextended('oncegate.log', 0));
-  CREATE SCHEMA IF NOT EXISTS oncegate;
   CREATE TABLE IF NOT EXISTS oncegate.later (
     id uuid PRIMARY KEY, agency text NOT NULL, state text NOT NULL, created bigint NOT NULL, due bigint, ends bigint NOT NULL,
     sealed bytea NOT NULL, lease uuid, leased bigint NOT NULL DEFAULT 0
@@ -41,28 +34,9 @@ interface Row {
   readonly sealed: Buffer;
 }
 
-/** Throws an Error where the server cannot be reached, or does not keep what it was given. */
+/** Throws an Error as `openTable` does. */
 export async function openPostgresLater(url: string): Promise<LaterStore> {
-  const place = { url, patience: PATIENCE_MS };
-  const pool = new pg.Pool({ ...clientConfig(place), max: CONNECTIONS, onConnect: (client) => prepare(client, place) });
-  // It has let go of the connection, and takes a new one for the next question.
-  pool.on('error', () => {});
-  const ask = async <T extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<pg.QueryResult<T>> => {
-    try {
-      return await pool.query<T>(text, [...values]);
-    } catch (error) {
-      throw plain(error, place);
-    }
-  };
-  try {
-    const { rows } = await ask<{ made: boolean }>(`SELECT to_regclass('oncegate.later') IS NOT NULL AS made`);
-    // Several statements without values are one transaction.
-    if (!rows[0]?.made) await pool.query(TABLE);
-  } catch (error) {
-    await pool.end();
-    throw plain(error, place);
-  }
-
+  const { ask, end } = await openTable(url, 'oncegate.later', TABLE);
   return {
     async add({ id, agency, state, created, due, ends, sealed }) {
       await ask(INSERT, [id, agency, state, created, due ?? null, ends, sealed]);
@@ -90,7 +64,7 @@ export async function openPostgresLater(url: string): Promise<LaterStore> {
       const { rows } = await ask<{ pending: string; failing: string }>(COUNT);
       return { pending: Number(rows[0]?.pending), failing: Number(rows[0]?.failing) };
     },
-    close: () => pool.end(),
+    close: end,
   };
 }
 

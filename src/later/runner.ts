@@ -2,12 +2,14 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { Clock } from '../domain.ts';
 import type { Report } from './keeper.ts';
-import type { LaterStore, Taken } from './store.ts';
-import type { Step } from './work.ts';
+import type { Due, Taken, Work } from './store.ts';
 
-export interface RunnerTools {
-  readonly store: LaterStore;
-  readonly step: Step;
+export interface RunnerTools<Task extends Due> {
+  readonly store: Work<Task>;
+  /** The task as it is after what was due. */
+  readonly step: (task: Task, stop: AbortSignal) => Promise<Task>;
+  /** What is worked off, as the operator knows it. */
+  readonly what: string;
   readonly clock: Clock;
   readonly report: Report;
   /** Longer than one step takes: only from a process that is gone is a task taken away. Milliseconds. */
@@ -21,16 +23,16 @@ const EVERY_MS = 250;
 const FORGET_MS = 60_000;
 
 /** Begins. What it returns ends it, and resolves when nothing is under way any more. */
-export function run({ store, step, clock, report, leaseMs }: RunnerTools): () => Promise<void> {
+export function run<Task extends Due>({ store, step, what, clock, report, leaseMs }: RunnerTools<Task>): () => Promise<void> {
   const stopping = new AbortController();
   const atWork = new Set<Promise<void>>();
   let pause = new AbortController();
   let forgotten = Number.NEGATIVE_INFINITY;
 
-  const work = async ({ task, lease }: Taken): Promise<void> => {
+  const work = async ({ task, lease }: Taken<Task>): Promise<void> => {
     const next = await step(task, stopping.signal);
     // Whose time was over is worked on by another already: what this one did, that one does again.
-    if (!(await store.put({ task: next, lease }))) report('a step to complete a prefill took longer than its time', undefined, task);
+    if (!(await store.put({ task: next, lease }))) report(`a step of ${what} took longer than its time, or came too late`, undefined, task);
   };
   const look = async (): Promise<void> => {
     const now = clock();
@@ -41,7 +43,7 @@ export function run({ store, step, clock, report, leaseMs }: RunnerTools): () =>
     const free = AT_ONCE - atWork.size;
     for (const taken of free > 0 ? await store.take(now, now + leaseMs, free) : []) {
       const working = work(taken)
-        .catch((error: unknown) => report('what came of completing a prefill could not be kept', error))
+        .catch((error: unknown) => report(`what came of ${what} could not be kept`, error))
         .finally(() => {
           atWork.delete(working);
           pause.abort();
@@ -57,7 +59,7 @@ export function run({ store, step, clock, report, leaseMs }: RunnerTools): () =>
         troubled = false;
       } catch (error) {
         // Told once, however long the store is away.
-        if (!troubled) report('what is to be completed cannot be read', error);
+        if (!troubled) report(`what is to be done of ${what} cannot be read`, error);
         troubled = true;
       }
       if (stopping.signal.aborted) break;

@@ -1,8 +1,8 @@
-/** What is kept of a request that is to be completed: sealed with AES-256-GCM, since it names a person and later holds the reply. */
+/** What is kept of a request that is to be completed, or of a report: sealed with AES-256-GCM, since it names a person and later holds the reply. */
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import type { CompletedBy, PrefillRequest, Receipt } from '../domain.ts';
 import type { ProblemCode } from '../problems.ts';
-import type { Task } from './store.ts';
+import type { Due, Task } from './store.ts';
 
 /** Personal data. */
 export interface Kept {
@@ -24,28 +24,32 @@ export interface Over {
   readonly code?: ProblemCode;
 }
 
-export interface Seal {
-  seal(task: Pick<Task, 'id' | 'agency'>, content: Kept | Over): Buffer;
+type Whose = Pick<Due, 'id' | 'agency'>;
+
+/** `Any` is all that is sealed so. */
+export interface Seal<Any extends object = Kept | Over> {
+  seal(task: Whose, content: Any): Buffer;
   /** Throws an Error for what was not sealed with this key for this task. */
-  open<T extends Kept | Over>(task: Pick<Task, 'id' | 'agency' | 'sealed'>): T;
+  open<T extends Any>(task: Whose & Pick<Task, 'sealed'>): T;
 }
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Whose it is is bound into the seal: whoever can write to the database cannot give it to another agency. */
-const bound = ({ id, agency }: Pick<Task, 'id' | 'agency'>): Buffer => Buffer.from(`${id} ${agency}`);
-
-export const sealWith = (key: KeyObject): Seal => ({
-  seal(task, content) {
-    const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(bound(task));
-    return Buffer.concat([nonce, cipher.update(JSON.stringify(content), 'utf8'), cipher.final(), cipher.getAuthTag()]);
-  },
-  open(task) {
-    const { sealed } = task;
-    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-    decipher.setAAD(bound(task)).setAuthTag(sealed.subarray(-TAG_BYTES));
-    return JSON.parse(decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8'));
-  },
-});
+/** `what` is bound into the seal, and whose it is: whoever can write to the database cannot give it to another agency, or make something else of it. */
+export function sealWith<Any extends object = Kept | Over>(key: KeyObject, what = ''): Seal<Any> {
+  const bound = ({ id, agency }: Whose): Buffer => Buffer.from(`${what}${id} ${agency}`);
+  return {
+    seal(task, content) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(bound(task));
+      return Buffer.concat([nonce, cipher.update(JSON.stringify(content), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+    },
+    open(task) {
+      const { sealed } = task;
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+      decipher.setAAD(bound(task)).setAuthTag(sealed.subarray(-TAG_BYTES));
+      return JSON.parse(decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8'));
+    },
+  };
+}

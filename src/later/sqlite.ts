@@ -67,7 +67,7 @@ export function openSqliteLater(path: string): LaterStore {
 }
 
 /** What is written in one turn of the event loop shares one transaction, and so one sync. */
-function together(db: DatabaseSync): <T>(change: () => T) => Promise<T> {
+export function together(db: DatabaseSync): <T>(change: () => T) => Promise<T> {
   let waiting: { readonly run: () => void; readonly settle: () => void; readonly refuse: (error: Error) => void }[] = [];
   const commit = async (): Promise<void> => {
     await nextTurn();

@@ -6,24 +6,46 @@
  */
 export type TaskState = 'pending' | 'ready' | 'delivering' | 'failing' | 'delivered' | 'refused' | 'expired';
 
+/** What there is something to do for. */
+export interface Due {
+  readonly id: string;
+  readonly agency: string;
+  /** When there is something to do for it; undefined where there is not. */
+  readonly due: number | undefined;
+}
+
 /** All of it but `sealed` stands there in the clear, so none of it may be of a person. Times are milliseconds since the epoch. */
-export interface Task {
+export interface Task extends Due {
   /** Of the exchange that began it. */
   readonly id: string;
   readonly agency: string;
   readonly state: TaskState;
   readonly created: number;
-  /** When there is something to do for it; undefined where there is not. */
-  readonly due: number | undefined;
   /** When its state ends at the latest. */
   readonly ends: number;
   readonly sealed: Buffer;
 }
 
 /** A task that was taken, by a name that nobody else has. */
-export interface Taken {
-  readonly task: Task;
+export interface Taken<One extends Due = Task> {
+  readonly task: One;
   readonly lease: string;
+}
+
+/** What is worked off when it is due. */
+export interface Work<One extends Due> {
+  /**
+   * Tasks that are due at `now`, those that are so the longest first. MUST give a task to one taker among all processes, until `until` or until the
+   * taker put it back: one that was killed with it is only late.
+   */
+  take(now: number, until: number, most: number): Promise<Taken<One>[]>;
+  /**
+   * Puts a task back as it is now; false, and nothing changed, where it is not the taker's any more. MUST resolve only when it would survive a power
+   * cut.
+   */
+  put(taken: Taken<One>): Promise<boolean>;
+  /** Removes those that have nothing to do and ended before `now`; how many they were. */
+  forget(now: number): Promise<number>;
 }
 
 export interface Counts {
@@ -31,23 +53,11 @@ export interface Counts {
   readonly failing: number;
 }
 
-export interface LaterStore {
+export interface LaterStore extends Work<Task> {
   /** MUST resolve only when it would survive a power cut. */
   add(task: Task): Promise<void>;
   get(id: string): Promise<Task | undefined>;
-  /**
-   * Tasks that are due at `now`, those that are so the longest first. MUST give a task to one taker among all processes, until `until` or until the
-   * taker put it back: one that was killed with it is only late.
-   */
-  take(now: number, until: number, most: number): Promise<Taken[]>;
-  /**
-   * Puts a task back as it is now; false, and nothing changed, where it is not the taker's any more. MUST resolve only when it would survive a power
-   * cut.
-   */
-  put(taken: Taken): Promise<boolean>;
   remove(id: string): Promise<void>;
-  /** Removes those that have nothing to do and ended before `now`; how many they were. */
-  forget(now: number): Promise<number>;
   counts(): Promise<Counts>;
   close(): Promise<void>;
 }

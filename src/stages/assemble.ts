@@ -7,6 +7,7 @@ import { type AddressPlace, asOfToday, placeOf } from '../vietnam/places/address
 import type { Places } from '../vietnam/places/places.ts';
 import { judge } from './components.ts';
 import { type AssembledField, assembleField } from './fields.ts';
+import { type Reviews, sinceOf, underReview } from './under-review.ts';
 import { put } from './values.ts';
 
 export interface AssembleTools {
@@ -14,6 +15,7 @@ export interface AssembleTools {
   readonly places: Places;
   /** Milliseconds since the epoch at which the reply is issued. */
   readonly now: number;
+  readonly reviews?: Reviews;
 }
 
 export function assemble(
@@ -22,15 +24,17 @@ export function assemble(
   { request, today }: Authorised,
   plan: Plan,
   resolved: Resolved,
-  { sources, places, now }: AssembleTools,
+  { sources, places, now, reviews }: AssembleTools,
 ): Prefill {
   const { procedure } = plan;
+  const since = sinceOf(plan, resolved, reviews);
   const assembled = new Map<number, AssembledField>();
   const field = (index: number): AssembledField => {
     const definition = procedure.fields[index];
     if (definition === undefined) throw new Error('the plan speaks of a field that the form has not');
     let made = assembled.get(index);
-    if (made === undefined) assembled.set(index, (made = assembleField(definition, procedure.lookUps, resolved, today)));
+    if (made === undefined)
+      assembled.set(index, (made = underReview(assembleField(definition, procedure.lookUps, resolved, today), definition, since)));
     return made;
   };
 
@@ -58,7 +62,7 @@ export function assemble(
   // Without a form, a verdict is what is told of the person asked about.
   if (procedure.fields.length === 0) told.add('subject');
   const components = procedure.components.map((component, index) =>
-    judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field }),
+    judge(component, plan.judged.has(index), { plan, resolved, sources, today, cancelled, field, since }),
   );
   return {
     id,

@@ -6,6 +6,7 @@ import { compareNames } from '../vietnam/names.ts';
 import { liesIn } from '../vietnam/places/address.ts';
 import type { Places } from '../vietnam/places/places.ts';
 import { type AssembledField, assembleField } from './fields.ts';
+import { type Reviews, sinceOf, underReview } from './under-review.ts';
 
 export type Result = 'match' | 'mismatch' | 'unknown';
 
@@ -15,7 +16,7 @@ export interface Comparison
   result: Result;
   /** How near two texts are: for names and dates, as `compareNames` and `compareDates` say. */
   level?: string;
-  /** Why it is not known, or `conflict` where registers disagree and the law says which of them prevails. */
+  /** Why it is not known, `conflict` where registers disagree and the law says which of them prevails, or `under-review` where the value was reported wrong. */
   reason?: string;
 }
 
@@ -30,12 +31,14 @@ export function compare(
   plan: Plan,
   resolved: Resolved,
   places: Places,
+  reviews?: Reviews,
 ): Comparisons {
+  const since = sinceOf(plan, resolved, reviews);
   const { fields, lookUps, questions: known = [] } = plan.procedure;
   const field = (index: number): AssembledField => {
     const definition = fields[index];
     if (definition === undefined || !plan.disclosed.has(index)) return { result: { status: 'not-authorised' } };
-    return assembleField(definition, lookUps, resolved, today);
+    return underReview(assembleField(definition, lookUps, resolved, today), definition, since);
   };
   const told: Record<string, Comparison> = {};
   for (const [at, claimed] of Object.entries(claims)) {
@@ -64,7 +67,7 @@ function of({ result, value }: AssembledField, compared: (value: JsonValue) => C
     ),
   );
   if (value === undefined) return { result: 'unknown', reason: reason ?? status, ...whose };
-  return { ...(status === 'conflict' ? { reason: 'conflict' } : {}), ...compared(value), ...whose };
+  return { ...(status === 'conflict' || status === 'under-review' ? { reason: status } : {}), ...compared(value), ...whose };
 }
 
 function agree(field: Field | undefined, claimed: string | number | boolean, value: JsonValue, today: string, places: Places): Compared {

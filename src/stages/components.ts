@@ -12,6 +12,7 @@ import {
   type Verdict,
 } from '../domain.ts';
 import type { AssembledField } from './fields.ts';
+import type { Since } from './under-review.ts';
 import { valuesAt } from './values.ts';
 
 export interface Judging {
@@ -23,6 +24,7 @@ export interface Judging {
   readonly cancelled: ReadonlySet<string>;
   /** The assembled field at an index of the form, whether or not its value may leave. */
   readonly field: (index: number) => AssembledField;
+  readonly since: Since;
 }
 
 /** What one provision comes to: how much of its evidence is there, and why the rest is not. */
@@ -63,9 +65,9 @@ function weigh(evidence: Evidence, judging: Judging): Found {
   if (evidence.records.length > 0) parts.push(weighRecords(evidence, judging));
   const by = [...new Set(parts.flatMap((part) => ('by' in part ? [part.by] : [])))];
   const reasons = parts.flatMap((part) => ('reason' in part ? [part.reason] : []));
-  // The law lets data replace a paper that is complete and correct: whether an older answer still is, an officer has to see.
-  const stale = parts.some((part) => 'by' in part && part.stale);
-  if (reasons.length === 0 && stale) return { provision, verdict: 'partly', by, reason: 'stale' };
+  // The law lets data replace a paper that is complete and correct: whether an older answer still is, or one that was reported wrong, an officer has to see.
+  const doubt = DOUBTS.find((one) => parts.some((part) => 'by' in part && part.doubt === one));
+  if (reasons.length === 0 && doubt !== undefined) return { provision, verdict: 'partly', by, reason: doubt };
   if (reasons.length === 0 && evidence.compare) return { provision, verdict: 'partly', by, reason: 'to-be-compared' };
   if (reasons.length === 0) return { provision, verdict: 'replaced', by };
   const reason = REASONS.find((one) => reasons.includes(one)) ?? reasons[0] ?? 'no-record';
@@ -85,13 +87,14 @@ const REASONS = [
   'no-record',
 ];
 
-type Part = { readonly by: string; readonly stale: boolean } | { readonly reason: string };
+const DOUBTS = ['under-review', 'stale'] as const;
+type Part = { readonly by: string; readonly doubt: (typeof DOUBTS)[number] | undefined } | { readonly reason: string };
 
 function weighField(index: number, provision: Provision, { plan, field, sources, cancelled }: Judging): Part {
   const { result } = field(index);
   if (result.status === 'conflict') return { reason: 'conflict' };
   if (result.status === 'unavailable') return { reason: 'unavailable' };
-  if (result.status !== 'filled') return { reason: result.reason ?? 'no-record' };
+  if (result.status !== 'filled' && result.status !== 'under-review') return { reason: result.reason ?? 'no-record' };
   // One register's word does not count while another that holds the same, and may prevail, is silent.
   if (result.unconfirmed !== undefined) return { reason: 'unavailable' };
   const bound = (plan.procedure.fields[index]?.from ?? []).map((binding) => binding.lookUp);
@@ -105,13 +108,13 @@ function weighField(index: number, provision: Provision, { plan, field, sources,
   // A value that does not leave is named by where it was checked.
   const dataset = lookUps.find((planned) => planned.source === named)?.dataset;
   const by = plan.disclosed.has(index) ? (plan.procedure.fields[index]?.at ?? '') : `${named}/${dataset}`;
-  return { by, stale: result.freshness === 'stale' };
+  return { by, doubt: result.status === 'under-review' ? result.status : result.freshness === 'stale' ? 'stale' : undefined };
 }
 
-/** One of the records is enough, and one of today better than an older. */
-function weighRecords(evidence: Evidence, { plan, resolved, cancelled }: Judging): Part {
+/** One of the records is enough, and one that nothing speaks against better than one that is past its age or under review. */
+function weighRecords(evidence: Evidence, { plan, resolved, cancelled, since }: Judging): Part {
   const reasons: string[] = [];
-  let older: Part | undefined;
+  let doubtful: Part | undefined;
   for (const check of evidence.records) {
     if (plan.uncovered.has(check.lookUp)) {
       reasons.push('not-covered');
@@ -128,12 +131,13 @@ function weighRecords(evidence: Evidence, { plan, resolved, cancelled }: Judging
     const wanted = check.is === undefined ? check.equals : resolved.keys.get(check.is);
     const met = check.is === undefined && check.equals === undefined ? values.length > 0 : wanted !== undefined && values.includes(wanted);
     const stale = outcome.stale !== undefined || (check.is !== undefined && resolved.stale.has(check.is));
-    if (met && !stale) return { by: `${planned.source}/${planned.dataset}`, stale };
-    if (met) older ??= { by: `${planned.source}/${planned.dataset}`, stale };
+    const doubt = stale ? 'stale' : since(check.lookUp, [check.value]) === undefined ? undefined : 'under-review';
+    if (met && doubt === undefined) return { by: `${planned.source}/${planned.dataset}`, doubt };
+    if (met) doubtful ??= { by: `${planned.source}/${planned.dataset}`, doubt };
     else if (stale) reasons.push('unavailable');
     else reasons.push(check.is !== undefined && wanted === undefined ? 'role-not-given' : 'not-recorded');
   }
-  return older ?? { reason: REASONS.find((one) => reasons.includes(one)) ?? 'no-record' };
+  return doubtful ?? { reason: REASONS.find((one) => reasons.includes(one)) ?? 'no-record' };
 }
 
 function reasonOf(outcome: Exclude<Outcome, { kind: 'found' }>): string {

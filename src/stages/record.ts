@@ -76,7 +76,7 @@ export class ExchangeRecord {
     return { prefill: text, receipt };
   }
 
-  /** The same for any reply; `members` say in the entry what leaves with it. */
+  /** The same for any reply; `members` say in the entry what leaves with it, its sources beside those that were asked. */
   async release(
     authorised: Authorised,
     plan: Plan,
@@ -90,7 +90,7 @@ export class ExchangeRecord {
       ...this.#about(authorised),
       subjects: this.#pseudonyms(plan.procedure, resolved.keys),
       ...members,
-      sources: sourcesUsed(plan, resolved),
+      sources: [...sourcesUsed(plan, resolved), ...(members.sources ?? [])],
       requestDigest: this.#digest(),
       replyDigest: sha256(text),
     });

@@ -1,5 +1,5 @@
 /** What the log holds of one request, put in order for people: who, under which rule, what was asked, what left. Pure. */
-import type { AuditEntry, SourceUse } from '../../audit/entry.ts';
+import { type AuditEntry, OF_REPORTS, type SourceUse } from '../../audit/entry.ts';
 import type { Found } from '../../audit/search.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
 import { type Agency, dayInVietnam, type Grant, inForce, type Procedure } from '../../domain.ts';
@@ -112,9 +112,11 @@ function sourcesOf(intents: readonly AuditEntry[], closing: AuditEntry | undefin
 
 function fieldsOf(intents: readonly AuditEntry[], closing: AuditEntry | undefined, { procedure }: Known): object {
   const field = (at: string): object => ({ at, name: procedure?.fields.find((one) => one.at === at)?.name });
+  const named = closing?.fields ?? [];
+  const reported = OF_REPORTS.has(closing?.outcome ?? '') ? named : [];
   return {
-    asked: [...new Set(intents.flatMap(({ fields = [] }) => fields))].map(field),
-    left: (closing?.fields ?? []).map(field),
+    asked: [...new Set([...intents.flatMap(({ fields = [] }) => fields), ...reported])].map(field),
+    left: reported.length > 0 ? [] : named.map(field),
     unfilled: Object.entries(closing?.unfilled ?? {}).map(([at, status]) => ({ ...field(at), status })),
     conflicts: (closing?.conflicts ?? []).map(field),
     compared: closing?.compared && Object.entries(closing.compared).map(([at, result]) => ({ ...field(at), result })),

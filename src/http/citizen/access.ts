@@ -1,5 +1,5 @@
 /** What one entry says of one citizen, with everything cut out that concerns anybody else. Pure. */
-import type { AuditEntry } from '../../audit/entry.ts';
+import { type AuditEntry, OF_REPORTS } from '../../audit/entry.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
 import { dayInVietnam, inForce, type Procedure, type Role } from '../../domain.ts';
 import { statusOf } from './status.ts';
@@ -113,7 +113,10 @@ function fieldsOf(
   versions: readonly Procedure[],
 ): { readonly fields: readonly string[]; readonly withheld: boolean } {
   // Of what was compared no value left; that it was looked at is the citizen's to know all the same.
-  const left = outcome === 'answered' ? (entry.fields ?? []) : Object.keys(entry.compared ?? {}).filter((at) => at.startsWith('/'));
+  const left =
+    outcome === 'answered' || OF_REPORTS.has(outcome)
+      ? (entry.fields ?? [])
+      : Object.keys(entry.compared ?? {}).filter((at) => at.startsWith('/'));
   if (left.length === 0 || roles.alone) return { fields: left, withheld: false };
   if (!roles.decidable) return { fields: [], withheld: true };
   const owners = left.map((at) => {

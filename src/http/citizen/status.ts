@@ -23,6 +23,31 @@ const STATUS: Readonly<Record<string, Text>> = {
     en: 'Registries were asked again for an earlier request, and not all answered; nothing was given.',
     fr: 'Des registres ont été réinterrogés pour une demande antérieure et n’ont pas tous répondu ; rien n’a été communiqué.',
   },
+  reported: {
+    vi: 'Cơ quan báo với chủ quản cơ sở dữ liệu rằng thông tin này sai hoặc thiếu.',
+    en: 'The agency reported to the owner of the register that this information is wrong or missing.',
+    fr: 'L’organisme a signalé au responsable du registre que cette information est fausse ou manquante.',
+  },
+  withdrawn: {
+    vi: 'Cơ quan rút lại báo cáo về thông tin sai hoặc thiếu.',
+    en: 'The agency withdrew its report of wrong or missing information.',
+    fr: 'L’organisme a retiré son signalement d’une information fausse ou manquante.',
+  },
+  corrected: {
+    vi: 'Chủ quản cơ sở dữ liệu đã sửa thông tin được báo sai hoặc thiếu.',
+    en: 'The owner of the register corrected what had been reported wrong or missing.',
+    fr: 'Le responsable du registre a corrigé ce qui avait été signalé comme faux ou manquant.',
+  },
+  unfounded: {
+    vi: 'Chủ quản cơ sở dữ liệu trả lời: thông tin được báo sai là đúng.',
+    en: 'The owner of the register answered that what had been reported wrong is right.',
+    fr: 'Le responsable du registre a répondu que l’information signalée comme fausse est exacte.',
+  },
+  elsewhere: {
+    vi: 'Chủ quản cơ sở dữ liệu trả lời: thông tin phải được sửa ở nơi khác.',
+    en: 'The owner of the register answered that it has to be corrected elsewhere.',
+    fr: 'Le responsable du registre a répondu que la correction relève d’un autre service.',
+  },
   unfinished: {
     vi: 'Chưa có kết quả nào được ghi lại; không có thông tin nào được cung cấp.',
     en: 'No outcome is on record; nothing was given.',
