@@ -150,6 +150,11 @@ t.test('every way to fail, knowing nothing, with an answer at hand, and with an 
       if (standsIn) check('past its age', older, stale, { verdict: 'partly', by: ['/name'], reason: 'stale' });
       else check('past its age', older, none, toAsk);
       check('past its age, where the procedure does not allow it', notAllowed, none, toAsk);
+      if (broken === 'wrong person') {
+        await registry.tell('status 500');
+        const later = { ...none, reason: 'error' };
+        check('and after it mixed people up nothing older is trusted', await ask(scene, LENIENT, old), later, toAsk);
+      }
       if (reason === 'timeout') t.ok(nothing.milliseconds >= TIMEOUT - 20, 'the source had its time');
       if (broken === 'gigabyte') t.ok(registry.sent < 32 * 2 ** 20, `three answers were cut: ${registry.sent} bytes of 3 GiB were taken`);
     });

@@ -34,7 +34,12 @@ export function askSource(source: Source, adapter: Adapter, { validators, cache,
   const kept: Ask = async (name, open, party) => {
     const asked = cache.moment();
     const question = { dataset: name.dataset, key: name.key, agency: agencyOf(party), party, open };
-    const observed = { answer: await inTime(question), observedAt: clock() };
+    const answer = await inTime(question).catch((error: unknown) => {
+      // Who was mixed up once may have been before: what is kept may be of either.
+      if (error instanceof SourceError && error.reason === 'wrong-subject') void cache.drop([name]);
+      throw error;
+    });
+    const observed = { answer, observedAt: clock() };
     const limits = source.datasets[name.dataset];
     if (limits !== undefined) {
       cache.set(name, observed, asked, keptSeconds(limits, observed.answer));
