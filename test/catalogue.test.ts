@@ -1486,7 +1486,7 @@ t.test('oncegate check', async (t) => {
       stdout: '',
       stderr: [
         `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct`,
-        `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone`,
+        `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone; schemas/datasets/person.json says what it has`,
         'the configuration has 2 faults',
         '',
       ].join('\n'),

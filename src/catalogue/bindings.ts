@@ -40,7 +40,12 @@ export class Bindings {
     for (const value of values) {
       const found = schemas.typeAt(raw.dataset, value);
       const pointer = `/${value.join('/')}`;
-      if (found === undefined) this.#file.fault(`${at}/value`, 'unknown-value', `a record of ${raw.dataset} has no ${pointer}`);
+      if (found === undefined)
+        this.#file.fault(
+          `${at}/value`,
+          'unknown-value',
+          `a record of ${raw.dataset} has no ${pointer}; schemas/datasets/${raw.dataset}.json says what it has`,
+        );
       else if (type !== undefined && found !== type) {
         this.#file.fault(
           `${at}/value`,

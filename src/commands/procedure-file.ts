@@ -41,7 +41,7 @@ ${[...roles.values()].map(roleText).join('')}  # father: # whom nobody names: hi
   #   kind: person
   #   name: { vi: Cha, en: Father }
   #   from: [{ role: subject, dataset: birth, value: /father/personalId }]
-fields: []
+fields: [] # take this line out when you write those below
 # fields: # in the order of the form
 #   - at: /fullName
 #     name: { vi: "Họ, chữ đệm, tên", en: Full name }
