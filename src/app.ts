@@ -134,7 +134,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   let stopping = false;
   const server = await buildServer({
     logger,
-    schemas: apiSchemas(),
+    schemas: (interfaceSchemas ??= apiSchemas()),
     describe: (instance) => describeApi(instance, VERSION),
     audiences: [
       agencyRoutes({
@@ -226,6 +226,9 @@ function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys
   if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
   return keys;
 }
+
+/** Read once: they do not change while the process runs. */
+let interfaceSchemas: readonly object[] | undefined;
 
 /** The schemas of the HTTP interface; replies that were recorded in the sandbox are their examples. */
 function apiSchemas(): object[] {

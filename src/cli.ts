@@ -2,15 +2,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { ClientError } from './client.ts';
-import { agency } from './commands/agency.ts';
-import { audit } from './commands/audit.ts';
-import { check } from './commands/check.ts';
 import { type Command, type CommandLine, UsageError } from './commands/command.ts';
-import { keys } from './commands/keys.ts';
-import { prefill } from './commands/prefill.ts';
-import { procedure } from './commands/procedure.ts';
-import { token } from './commands/token.ts';
-import { verify } from './commands/verify.ts';
 
 const USAGE = `oncegate serve [--sandbox]                     serve; with made-up registries and people
 oncegate check [directory] [--production]      check a configuration, all faults at once
@@ -32,19 +24,20 @@ oncegate agency new <id>                       make a key pair and the agency's 
 oncegate procedure new <code>                  start a procedure's file from the legal table
 oncegate help                                  print this`;
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  async serve(argv, line) {
+/** Each is loaded when it is called: what checks a receipt need not wait for what serves. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => async (argv, line) => {
     const { values } = parseArgs({ args: argv, options: { sandbox: { type: 'boolean', default: false } } });
     return line.serve(values.sandbox, line);
   },
-  check,
-  token,
-  prefill,
-  verify,
-  audit,
-  keys,
-  agency,
-  procedure,
+  check: async () => (await import('./commands/check.ts')).check,
+  token: async () => (await import('./commands/token.ts')).token,
+  prefill: async () => (await import('./commands/prefill.ts')).prefill,
+  verify: async () => (await import('./commands/verify.ts')).verify,
+  audit: async () => (await import('./commands/audit.ts')).audit,
+  keys: async () => (await import('./commands/keys.ts')).keys,
+  agency: async () => (await import('./commands/agency.ts')).agency,
+  procedure: async () => (await import('./commands/procedure.ts')).procedure,
 };
 
 /** Runs one command; resolves with the exit code: 0 done, 1 not, 2 misused. */
@@ -54,9 +47,10 @@ export async function runCommand(argv: readonly string[], line: CommandLine): Pr
     line.out(USAGE);
     return name === undefined ? 2 : 0;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   try {
-    if (command === undefined) throw new UsageError(`there is no command ${name}`);
+    if (load === undefined) throw new UsageError(`there is no command ${name}`);
+    const command = await load();
     return await command(rest, line);
   } catch (error) {
     if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {

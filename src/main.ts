@@ -3,11 +3,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import { createGateway, type Environment } from './app.ts';
+import type { Environment } from './app.ts';
 import { runCommand } from './cli.ts';
 import type { CommandLine } from './commands/command.ts';
-import { type Sandbox, startSandbox } from './sandbox/index.ts';
+import type { Sandbox } from './sandbox/index.ts';
 
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */
 const DRAIN_MS = 15_000;
@@ -35,8 +34,9 @@ const environment: Environment = {
 /** Serves until told to stop. Resolves with the exit code. */
 async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error('PORT must be a number from 1 to 65535');
+  const [{ pino }, { createGateway }] = await Promise.all([import('pino'), import('./app.ts')]);
   const logger = pino({ level: environment.logLevel, base: null });
-  const sandbox = sandboxed ? await startSandbox() : undefined;
+  const sandbox = sandboxed ? await (await import('./sandbox/index.ts')).startSandbox() : undefined;
   try {
     const gateway = await createGateway({ environment, sandbox, logger });
     try {

@@ -56,7 +56,9 @@ const BESIDE: Record<string, readonly string[]> = {
 const roomOf = (file: string): number => ROOMS.findIndex((room) => file === room || (room.endsWith('/') && file.startsWith(room)));
 
 function importsOf(file: string): string[] {
-  const found = [...read(file).matchAll(/from '(\.[^']+)'/g)].map((match) => relative(ROOT, join(ROOT, dirname(file), match[1] ?? '')));
+  const found = [...read(file).matchAll(/(?:from |import\()'(\.[^']+)'/g)].map((match) =>
+    relative(ROOT, join(ROOT, dirname(file), match[1] ?? '')),
+  );
   return found.filter((target) => target.endsWith('.ts'));
 }
 

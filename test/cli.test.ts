@@ -20,17 +20,19 @@ interface Done {
   readonly error: string;
 }
 
-/** Runs the command line to its end. */
+/** What these processes have of this one's environment; code compiled once serves them all. */
+const own = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '' };
 const state = temporaryDirectory();
 t.teardown(() => rmSync(state, { recursive: true }));
 
+/** Runs the command line to its end. */
 function run(args: readonly string[], env: Record<string, string>, input?: string): Promise<Done> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
       ['src/main.ts', ...args],
       // What a verifier remembers goes where the test can throw it away.
-      { env: { PATH: process.env.PATH ?? '', XDG_STATE_HOME: state, ...env } },
+      { env: { ...own, XDG_STATE_HOME: state, ...env } },
       (error, out, stderr) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, error: stderr });
       },
@@ -42,7 +44,7 @@ function run(args: readonly string[], env: Record<string, string>, input?: strin
 /** Starts a gateway and waits until it says that it listens. */
 async function serve(args: readonly string[], env: Record<string, string>): Promise<{ child: ChildProcess; said: () => string }> {
   const child = spawn(process.execPath, ['src/main.ts', 'serve', ...args], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...own, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';

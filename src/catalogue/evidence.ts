@@ -30,7 +30,10 @@ export function compileEvidence(
     if (around.broken('annexes')) continue;
     if (file.file !== `legal/${instrument}/evidence.yaml`)
       file.fault('/instrument', 'file-name', `the evidence of ${instrument} stands in legal/${instrument}/evidence.yaml`);
-    const own = [...rows.values()].flat().filter((row) => row.ref.startsWith(`${instrument}#`) && row.suspect === undefined);
+    const own = [...rows.values()]
+      .flat()
+      .filter((row) => row.ref.startsWith(`${instrument}#`) && row.suspect === undefined)
+      .map((row): Worded => ({ ref: row.ref, databases: row.databases, kinds: kindsOf(row), wording: wording(row.document) }));
     rules.forEach((rule, i) => {
       const at = `/rules/${i}`;
       const proven = rowsOf(rule, own, instrument, file, at);
@@ -45,11 +48,12 @@ export function compileEvidence(
 }
 
 /** The rows whose paper is of these kinds and worded so. A wording or an exception that meets no row is misspelt. */
-function rowsOf(rule: RawRule, rows: readonly LegalRow[], instrument: string, file: ConfigFile, at: string): LegalRow[] {
-  const kinds = [...rule.types].sort().join(' ');
-  const candidates = rows.filter((row) => row.databases.includes(rule.database) && [...row.types].sort().join(' ') === kinds);
+function rowsOf(rule: RawRule, rows: readonly Worded[], instrument: string, file: ConfigFile, at: string): Worded[] {
+  const kinds = kindsOf(rule);
+  const candidates = rows.filter((row) => row.databases.includes(rule.database) && row.kinds === kinds);
   const met = rule.documents.map((document, j) => {
-    const found = candidates.filter((row) => wording(row.document) === wording(document));
+    const words = wording(document);
+    const found = candidates.filter((row) => row.wording === words);
     if (found.length === 0)
       file.fault(`${at}/documents/${j}`, 'unknown-value', `no row of these types and of ${rule.database} words its paper so`);
     return found;
@@ -63,6 +67,11 @@ function rowsOf(rule: RawRule, rows: readonly LegalRow[], instrument: string, fi
   });
   return all.filter(({ ref }) => !except.includes(ref));
 }
+
+/** A row with what its paper is compared by. */
+type Worded = Pick<LegalRow, 'ref' | 'databases'> & { readonly kinds: string; readonly wording: string };
+
+const kindsOf = ({ types }: { readonly types: readonly string[] }): string => [...types].sort().join(' ');
 
 /** Case, spaces, a dash before and a stop after are no difference. */
 const wording = (text: string): string =>

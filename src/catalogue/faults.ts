@@ -36,6 +36,16 @@ export interface Fault {
   readonly message: string;
 }
 
+/** A fault of bytes, whatever file holds them. */
+export type Problem = Omit<Fault, 'file'>;
+
+export const problem = (line: number | undefined, pointer: string, rule: Rule, message: string): Problem => ({
+  ...(line === undefined ? {} : { line }),
+  pointer,
+  rule,
+  message,
+});
+
 /** The configuration cannot be used; `faults` is never empty. */
 export class ConfigurationError extends Error {
   readonly faults: readonly Fault[];

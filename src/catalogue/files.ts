@@ -1,14 +1,13 @@
-/** Reads the files of a configuration directory, validates each by its schema, and remembers where every value stands. */
+/** Reads the files of a configuration directory: what each says, and where to say what is wrong with it. */
+import { hash } from 'node:crypto';
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
-import type { Fault, Rule } from './faults.ts';
+import type { CheckValue } from './config-schemas.ts';
+import { type Content, Contents } from './content.ts';
+import { type Fault, problem, type Rule } from './faults.ts';
 import { type Kind, listFiles, SINGLE } from './folders.ts';
-import { readRecordLines } from './record-lines.ts';
-import type { Schemas } from './schemas.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
-const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|["'\s{,]["']?d["']?\s*:\s*["']?[A-Za-z0-9_-]{40,}/;
 
 export interface ConfigFile {
   readonly kind: Kind;
@@ -20,16 +19,23 @@ export interface ConfigFile {
   fault(pointer: string, rule: Rule, message: string): void;
 }
 
-/** Reads every file of the directory. Faults are added to `faults`; `read` is told the bytes of each file, for the digest. */
-export function readFiles(directory: string, schemas: Schemas, faults: Fault[], read: (file: string, bytes: Buffer) => void): ConfigFile[] {
+/** Reads every file of the directory. Faults are added to `faults`; `read` is told the SHA-256 of each file, for the digest. */
+export function readFiles(
+  directory: string,
+  check: CheckValue,
+  faults: Fault[],
+  read: (file: string, sha256: string) => void,
+): ConfigFile[] {
   const files: ConfigFile[] = [];
+  const contents = new Contents(check);
   for (const { kind, file } of listFiles(directory, faults)) {
     try {
       const { size } = plainFile(join(directory, file));
       if (size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
       const bytes = readFileSync(join(directory, file));
-      read(file, bytes);
-      files.push(parseFile(kind, file, bytes, schemas, faults));
+      const sha256 = hash('sha256', bytes, 'hex');
+      read(file, sha256);
+      files.push(described(kind, file, contents.of(kind, bytes, sha256), faults));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const message =
@@ -41,6 +47,7 @@ export function readFiles(directory: string, schemas: Schemas, faults: Fault[], 
       faults.push({ file, pointer: '', rule: 'unreadable', message });
     }
   }
+  contents.done();
   return files;
 }
 
@@ -51,53 +58,17 @@ function plainFile(path: string): Stats {
   return stats;
 }
 
-function parseFile(kind: Kind, file: string, bytes: Buffer, schemas: Schemas, faults: Fault[]): ConfigFile {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  if (kind === 'annex') return parseRecords(file, text, schemas, faults);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, prettyErrors: false });
-  let valid = true;
-  const fault = (pointer: string, rule: Rule, message: string, offset?: number): void => {
-    const at = offset ?? offsetOf(document, pointer);
-    faults.push({ file, ...(at === undefined ? {} : { line: lines.linePos(at).line }), pointer, rule, message });
+function described(kind: Kind, file: string, { value, problems, lineOf }: Content, faults: Fault[]): ConfigFile {
+  const fault = (pointer: string, rule: Rule, message: string): void => {
+    faults.push({ file, ...problem(lineOf(pointer), pointer, rule, message) });
   };
-  // Said alone and without the text: a fault is printed and logged, and any other of this file could repeat the key.
-  if (PRIVATE_KEY.test(text)) {
-    fault('', 'private-key', 'the file seems to hold a private key; only public keys belong here', text.search(PRIVATE_KEY));
-    return { kind, file, value: null, valid: false, fault };
-  }
-  for (const error of document.errors) {
-    valid = false;
-    // Not the parser's message, which quotes the file: what a link leads to may be no configuration at all.
-    fault('', 'yaml', `is not YAML here (${error.code.toLowerCase().replaceAll('_', ' ')})`, error.pos[0]);
-  }
-  let value: unknown = null;
-  if (valid) {
-    try {
-      value = document.toJS({ maxAliasCount: 100 });
-    } catch {
-      valid = false;
-      fault('', 'yaml', 'refers to its own parts too often');
-    }
-  }
-  if (valid) {
-    for (const problem of schemas.faultsOf(kind, value)) {
-      valid = false;
-      fault(problem.pointer, 'schema', problem.message);
-    }
-  }
-  const expected = kind in SINGLE || kind === 'evidence' ? undefined : expectedName(kind, value);
+  for (const one of problems) faults.push({ file, ...one });
+  const valid = problems.length === 0;
+  const expected = kind in SINGLE || kind === 'annex' || kind === 'evidence' ? undefined : expectedName(kind, value);
   if (valid && expected !== undefined && !expected.test(basename(file))) {
     fault('', 'file-name', `the file's name should begin with what it describes: ${expected.source}`);
   }
   return { kind, file, value, valid, fault };
-}
-
-function parseRecords(file: string, text: string, schemas: Schemas, faults: Fault[]): ConfigFile {
-  const before = faults.length;
-  const { value, fault } = readRecordLines(file, text, faults);
-  if (value !== null) for (const { pointer, message } of schemas.faultsOf('annex', value)) fault(pointer, 'schema', message);
-  return { kind: 'annex', file, value, valid: faults.length === before, fault };
 }
 
 /** A file is named after what it describes, so that people find it; versions of a procedure add their date. */
@@ -106,21 +77,3 @@ function expectedName(kind: Kind, value: unknown): RegExp {
   const name = String((value as Record<string, unknown>)?.[member]).replaceAll('.', '\\.');
   return new RegExp(`^${name}(@[0-9-]+)?\\.ya?ml$`);
 }
-
-function offsetOf(document: ReturnType<typeof parseDocument>, pointer: string): number | undefined {
-  const path =
-    pointer === ''
-      ? []
-      : pointer
-          .slice(1)
-          .split('/')
-          .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-  for (let length = path.length; length >= 0; length--) {
-    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length).map(indexOrName), true);
-    const range = (node as { range?: [number, number, number] } | null)?.range;
-    if (range) return range[0];
-  }
-  return undefined;
-}
-
-const indexOrName = (part: string): string | number => (/^[0-9]+$/.test(part) ? Number(part) : part);

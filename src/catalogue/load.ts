@@ -7,6 +7,7 @@ import type { Places } from '../vietnam/places/places.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
 import { type CodeList, compileCodes } from './codes.ts';
+import { configSchemas } from './config-schemas.ts';
 import { compileCoverage } from './coverage.ts';
 import { compileEvidence } from './evidence.ts';
 import { ConfigurationError, type Fault } from './faults.ts';
@@ -86,8 +87,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   const digested: [string, string][] = [];
   const own = join(options.directory, 'datasets');
   const schemas = loadSchemas(options.schemaDirectory, existsSync(own) ? own : undefined, faults);
-  const read = (file: string, bytes: Buffer): void => void digested.push([file, hash('sha256', bytes, 'hex')]);
-  const files = readFiles(options.directory, schemas, faults, read);
+  const read = (file: string, sha256: string): void => void digested.push([file, sha256]);
+  const files = readFiles(options.directory, configSchemas(options.schemaDirectory), faults, read);
   for (const file of schemas.files) digested.push([`datasets/${basename(file)}`, hash('sha256', readFileSync(file), 'hex')]);
   const broken = brokenIn(files, faults);
   checkDatasets(schemas, faults);

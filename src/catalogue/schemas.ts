@@ -1,7 +1,7 @@
-/** The JSON Schemas of the configuration and of the datasets, and what they say about a value in a record. */
+/** The JSON Schemas of the datasets, and what they say about a value in a record. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import type { KeyKind } from '../adapter.ts';
 import type { Pointer } from '../domain.ts';
@@ -33,8 +33,6 @@ export interface Schemas {
   readonly files: readonly string[];
   /** The types that fields may have, by name. */
   readonly types: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
-  /** What a value of a configuration file breaks, with pointers into it. */
-  faultsOf(kind: string, value: unknown): { pointer: string; message: string }[];
   /** The type of the value a pointer leads to in a dataset's record: a name of `types`, `''` for a value without a named type, undefined where there is no such value. */
   typeAt(dataset: string, pointer: Pointer): string | undefined;
   /** Whether a value, or the whole record for a pointer without members, is one that nobody may take from an answer past its age. */
@@ -44,21 +42,31 @@ export interface Schemas {
 const PREFIX = 'oncegate:datasets/';
 const TYPES = `${PREFIX}types#/$defs/`;
 
+/** The gateway's own alone, by directory: they do not change while it runs, and what is compiled of them serves again. */
+const shipped = new Map<string, Schemas>();
+
+export function loadSchemas(schemaDirectory: string, operators: string | undefined, faults: Fault[]): Schemas {
+  if (operators !== undefined) return readSchemas(schemaDirectory, operators, faults);
+  const schemas = shipped.get(schemaDirectory) ?? readSchemas(schemaDirectory, undefined, faults);
+  shipped.set(schemaDirectory, schemas);
+  return schemas;
+}
+
 /**
- * Loads the schemas: the gateway's own, then those in the operator's directory, if there is one, which so adds a dataset without
+ * Reads the schemas: the gateway's own, then those in the operator's directory, if there is one, which so adds a dataset without
  * touching the software. An operator's schema that is not one is a fault; one of the gateway's own throws.
  */
-export function loadSchemas(schemaDirectory: string, operators: string | undefined, faults: Fault[]): Schemas {
+function readSchemas(schemaDirectory: string, operators: string | undefined, faults: Fault[]): Schemas {
   const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, strictRequired: false });
   ajv.addVocabulary(['x-key', 'x-legal', 'x-never-stale']);
   (formats as unknown as (ajv: Ajv2020) => void)(ajv);
-  const read = (file: string): { file: string; schema: Schema } => {
+  // That the gateway's own are schemas is tested.
+  const read = (file: string, tested: boolean): { file: string; schema: Schema } => {
     const schema = JSON.parse(readFileSync(file, 'utf8')) as Schema;
-    ajv.addSchema(schema);
+    ajv.addSchema(schema, undefined, undefined, !tested);
     return { file, schema };
   };
-  for (const file of jsonFiles(join(schemaDirectory, 'config'))) read(file);
-  const found = jsonFiles(join(schemaDirectory, 'datasets')).map(read);
+  const found = jsonFiles(join(schemaDirectory, 'datasets')).map((file) => read(file, true));
   const own = found.length;
   const refuse = (file: string, error: unknown): void => {
     const message = error instanceof SyntaxError ? 'is not JSON' : (error as Error).message;
@@ -66,7 +74,7 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
   };
   for (const file of operators === undefined ? [] : jsonFiles(operators)) {
     try {
-      found.push(read(file));
+      found.push(read(file, false));
     } catch (error) {
       refuse(file, error);
     }
@@ -116,10 +124,6 @@ export function loadSchemas(schemaDirectory: string, operators: string | undefin
     typeAt: (dataset, pointer) => walk(datasets.get(dataset)?.schema, pointer, ''),
     neverStale: (dataset, pointer) =>
       (datasets.get(dataset)?.schema['x-never-stale'] ?? []).some((never) => `/${pointer.join('/')}/`.startsWith(`${never}/`)),
-    faultsOf(kind, value) {
-      const validate = ajv.getSchema(`oncegate:config/${kind}`) as ValidateFunction;
-      return validate(value) ? [] : (validate.errors ?? []).filter(isLeaf).map(explain);
-    },
   };
 }
 
@@ -153,33 +157,3 @@ function jsonFiles(directory: string): string[] {
 /** A pointer may be written `/constructor`: what every object inherits is no member of a record. */
 const member = (schemas: Readonly<Record<string, Schema>> | undefined, name: string): Schema | undefined =>
   schemas !== undefined && Object.hasOwn(schemas, name) ? schemas[name] : undefined;
-
-const isLeaf = (error: ErrorObject): boolean =>
-  !['oneOf', 'anyOf', 'allOf', 'if'].includes(error.keyword) || error.schemaPath.split('/').length < 4;
-
-function explain(error: ErrorObject): { pointer: string; message: string } {
-  const params = error.params as Record<string, unknown>;
-  switch (error.keyword) {
-    case 'additionalProperties':
-      return {
-        pointer: `${error.instancePath}/${String(params.additionalProperty)}`,
-        message: 'is not a member of this file; is it misspelt?',
-      };
-    case 'required':
-      return { pointer: error.instancePath, message: `lacks "${String(params.missingProperty)}"` };
-    case 'enum':
-      return {
-        pointer: error.instancePath,
-        message: `must be one of ${[...new Set((params.allowedValues as unknown[]).map(String))].join(', ')}`,
-      };
-    case 'false schema':
-      return {
-        pointer: error.instancePath,
-        message: 'is not for this adapter: a coded one knows how to ask its registry, and a database takes no token',
-      };
-    case 'pattern':
-      return { pointer: error.instancePath, message: `must look like ${String(params.pattern)}` };
-    default:
-      return { pointer: error.instancePath, message: error.message ?? 'does not fit its schema' };
-  }
-}

@@ -1,6 +1,6 @@
 /** `oncegate prefill`: a filled form and a judged dossier, for people to read. */
 import { parseArgs } from 'node:util';
-import { type Environment, openCatalogue } from '../app.ts';
+import type { Environment } from '../app.ts';
 import { dayInVietnam } from '../domain.ts';
 import { type Language, printReply } from '../print.ts';
 import { type Command, client, required, UsageError } from './command.ts';
@@ -23,7 +23,7 @@ export const prefill: Command = async (argv, line) => {
   if (!['vi', 'en', 'fr'].includes(values.lang)) throw new UsageError('--lang is vi, en or fr');
   const maxAge = values['max-age'];
   if (maxAge !== undefined && !/^[0-9]{1,8}$/.test(maxAge)) throw new UsageError('--max-age takes seconds; 0 asks every registry anew');
-  const agency = values.agency ?? agencyFor(procedure, line.environment);
+  const agency = values.agency ?? (await agencyFor(procedure, line.environment));
   const related = Object.fromEntries(
     values.related.map((pair) => {
       const [role, ...key] = pair.split('=');
@@ -61,7 +61,8 @@ function escapeUnseen(json: string): string {
 }
 
 /** The sandbox agency that may ask for a procedure. */
-function agencyFor(procedure: string, environment: Environment): string {
+async function agencyFor(procedure: string, environment: Environment): Promise<string> {
+  const { openCatalogue } = await import('../app.ts');
   const agencies = [...openCatalogue(environment.configDirectory, true).agencies.values()].filter((agency) => agency.sandbox);
   const found = agencies.find((agency) => agency.grants.some((grant) => grant.procedure === procedure)) ?? agencies[0];
   if (found === undefined) throw new UsageError('name the agency with --agency');

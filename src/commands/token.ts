@@ -1,6 +1,5 @@
 /** `oncegate token`: an access token of an agency, or of a citizen of the sandbox. */
 import { parseArgs } from 'node:util';
-import { openCatalogue } from '../app.ts';
 import { sandboxCitizenToken } from '../citizen-keys.ts';
 import { ClientError } from '../client.ts';
 import { type Command, type CommandLine, client, required, runningAt, UsageError } from './command.ts';
@@ -22,8 +21,9 @@ export const token: Command = async (argv, line) => {
   return 0;
 };
 
-function citizenToken({ environment }: CommandLine, number: string): Promise<string> {
+async function citizenToken({ environment }: CommandLine, number: string): Promise<string> {
   if (!/^[0-9]{12}$/.test(number)) throw new UsageError('--citizen takes a number of 12 digits');
+  const { openCatalogue } = await import('../app.ts');
   const { citizens } = openCatalogue(environment.configDirectory, true).gateway;
   if (citizens === undefined) throw new ClientError('gateway.yaml names nobody who vouches for citizens');
   if (citizens.keys !== 'sandbox') throw new ClientError(`only ${citizens.issuer} can make the tokens of citizens`);

@@ -60,7 +60,7 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
     http: { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CHECK_MS },
     clientErrorHandler: refuseUnparsed,
   });
-  strictInput(server);
+  strictInput(server, schemas);
   for (const schema of schemas) server.addSchema(schema);
 
   server.setErrorHandler(sendProblem);
@@ -118,8 +118,10 @@ function routeTable(server: FastifyInstance): (request: FastifyRequest) => strin
   };
 }
 
-/** Fastify would drop unknown members, turn 7 into "7" and take the last of two equal members. Here what is wrong is refused. */
-function strictInput(server: FastifyInstance): void {
+/** By the list of schemas: servers of one process that are given the same compile them once. */
+const validators = new WeakMap<readonly object[], Ajv2020>();
+
+function makeValidators(): Ajv2020 {
   const ajv = new Ajv2020({
     coerceTypes: false,
     useDefaults: false,
@@ -129,6 +131,13 @@ function strictInput(server: FastifyInstance): void {
     strictRequired: false,
   });
   (formats as unknown as (ajv: Ajv2020) => void)(ajv);
+  return ajv;
+}
+
+/** Fastify would drop unknown members, turn 7 into "7" and take the last of two equal members. Here what is wrong is refused. */
+function strictInput(server: FastifyInstance, schemas: readonly object[]): void {
+  const ajv = validators.get(schemas) ?? makeValidators();
+  validators.set(schemas, ajv);
   server.setValidatorCompiler(({ schema }) => {
     const id = (schema as { $id?: string; $ref?: string }).$ref ?? (schema as { $id?: string }).$id;
     for (const [name, known] of Object.entries(server.getSchemas())) {
