@@ -261,6 +261,24 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 }
 const always = (): number => 0.999;
 
+t.test('nothing stands in that its registry took back while it was asked in vain', async (t) => {
+  const on = await start(t, {}, { timeoutMs: 500 });
+  const mother = async () => (await ask(on)).prefill;
+  const told = (await mother()).fields['/mother'];
+  t.match(told, { status: 'filled', freshness: 'live' });
+  on.time.now += 1000 * AGE;
+  sandbox.tell('population', { mode: 'hang' });
+  t.match((await mother()).fields['/mother'], { freshness: 'stale', staleBecause: 'timeout' });
+  const asked = sandbox.requests('population');
+  const waiting = mother();
+  await until('it is asked', () => sandbox.requests('population') > asked);
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await on.token('X05.1')}` };
+  const changes = [{ dataset: 'person', kind: 'person', key: '003187000042' }];
+  const body = JSON.stringify({ changes });
+  t.equal((await fetch(`${on.address}/v1/sources/population/changes`, { method: 'POST', headers, body })).status, 200);
+  t.match((await waiting).fields['/mother'], { status: 'unavailable', reason: 'timeout', freshness: undefined });
+});
+
 t.test('who comes shortly before the end is answered at once, and the next has what was asked meanwhile', async (t) => {
   const on = await start(t, { random: always });
   await ask(on);
