@@ -19,7 +19,7 @@ import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { verifyReply } from '../src/audit/verify.ts';
 import { ConfigurationError } from '../src/catalogue/faults.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
-import type { Agency, CitizenIssuer, Deliveries, Prefill, Receipt } from '../src/domain.ts';
+import type { Agency, CitizenIssuer, Deliveries, Prefill, PrefillRequest, Receipt } from '../src/domain.ts';
 import { complete } from '../src/exchange.ts';
 import { loadKeys } from '../src/keys.ts';
 import { COMPLETED } from '../src/later/event.ts';
@@ -34,6 +34,7 @@ import { SANDBOX_SOURCES as SOURCES, startSandbox } from '../src/sandbox/index.t
 import { agencyOf } from '../src/stages/around/party.ts';
 import type { Ask } from '../src/stages/ask.ts';
 import { callerAgain } from '../src/stages/authenticate.ts';
+import { allowAgain } from '../src/stages/release.ts';
 import { childToken, shiftedNow, startChild } from './support/child.ts';
 import {
   editedConfig,
@@ -711,6 +712,7 @@ t.test('what was completed is handed out by what the files say then', async (t) 
   receiver.came.length = 0;
   const ROWS: [rule: string, config: string, code: string][] = [
     ['the grant gives less by now', changed({}, { fields: ['/fullName'] }), 'grant-not-in-force'],
+    ['the grant gives fewer papers by now', changed({}, { components: ['declaration'] }), 'grant-not-in-force'],
     ['there is no grant any more', changed({}, undefined), 'procedure-not-granted'],
   ];
   for (const [rule, configDirectory, code] of ROWS) {
@@ -722,8 +724,21 @@ t.test('what was completed is handed out by what the files say then', async (t) 
     t.match((await on.entries()).at(-1), { kind: 'delivery', outcome: 'completion-refused', completes: one.id }, 'and that is on record');
     await eventually(() => stored(on).find(({ id }) => id === sending.body.prefill.id)?.state === 'refused');
     t.equal(receiver.came.length, 0, `${rule}: nothing leaves`);
+    const refused = (await on.entries()).filter(({ outcome }) => outcome === 'completion-refused').map(({ completes }) => completes);
+    t.strictSame(new Set(refused), new Set([one.id, sending.body.prefill.id]), `${rule}: both are on record`);
     await on.close();
   }
+});
+
+t.test('what registers disagree about is told of a person as a value is', async (t) => {
+  const narrowed = changed({}, { fields: ['/dateOfBirth'] });
+  const catalogue = openCatalogue(narrowed, true);
+  const caller = callerAgain(catalogue.agencies, 'X01.1', 'test');
+  const said = (fields: object): string => JSON.stringify({ fields, components: [] });
+  const again = (fields: object) => () => allowAgain(caller, requestOf() as PrefillRequest, said(fields), catalogue, () => NOON);
+  const disagree = { status: 'conflict', reason: 'no-register-prevails' };
+  t.throws(again({ '/fullName': disagree }), { code: 'grant-not-in-force' });
+  t.doesNotThrow(again({ '/dateOfBirth': disagree, '/fullName': { status: 'not-authorised' }, '/phone': { status: 'ask' } }));
 });
 
 t.test('it is tried until its time is over', async (t) => {

@@ -5,10 +5,11 @@ import type { AuditEntry } from '../src/audit/entry.ts';
 import type { LogStore } from '../src/audit/store.ts';
 import type { Observed } from '../src/cache/records.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
-import type { CitizenIssuer, Field, Outcome, Prefill, Procedure, Resolved, SourceDataset } from '../src/domain.ts';
+import type { CitizenIssuer, Field, Outcome, Plan, Prefill, Procedure, Resolved, SourceDataset } from '../src/domain.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { assembleField } from '../src/stages/fields.ts';
 import { agesOf, keptSeconds, mayStandIn, nearsItsEnd, standingOf } from '../src/stages/freshness.ts';
+import { awaited, stillAway } from '../src/stages/pending.ts';
 import { numbers, seedOf } from './support/chance.ts';
 import { editedConfig, ISSUER, NOON, startGateway, type TestGateway, type TestGatewayOptions } from './support/gateway.ts';
 
@@ -118,6 +119,38 @@ t.test('an older answer fills gaps, and does nothing else', async (t) => {
 });
 
 // Refreshing ahead.
+
+t.test('what an older answer lacks is waited for, and what it says is not', async (t) => {
+  const ROWS: [rule: string, outcome: Outcome, status: string, waits: [string, number][]][] = [
+    ['it lacks it', say(undefined, true), 'unavailable', [['one', 7]]],
+    ['it says it', say('A', true), 'filled', []],
+    ['a new one lacks it', say(undefined), 'not-found', []],
+    ['there is none', { ...away, retryAfterSeconds: 3 }, 'unavailable', [['one', 3]]],
+  ];
+  for (const [rule, outcome, status, waits] of ROWS) {
+    const procedure = { fields: [{ at: '/a', from: [{ lookUp: 0 }] }], lookUps: [{ source: 'one' }], components: [], roles: new Map() };
+    const resolved = { outcomes: new Map([[0, outcome]]) } as unknown as Resolved;
+    const prefill = { fields: { '/a': { status } }, components: [] } as unknown as Prefill;
+    t.strictSame([...awaited({ procedure } as unknown as Plan, resolved, prefill)], waits, rule);
+  }
+  const lookUps = [
+    { source: 'one', role: 'a' },
+    { source: 'two', role: 'b' },
+  ];
+  const roles = new Map([['b', { from: [{ lookUp: 0 }] }]]);
+  const procedure = { fields: [{ at: '/a', from: [{ lookUp: 1 }] }], lookUps, components: [], roles };
+  const keyless: Outcome = { kind: 'no-key', reason: 'unavailable', retryAfterSeconds: 7 };
+  const resolved = {
+    outcomes: new Map([
+      [0, say(undefined, true)],
+      [1, keyless],
+    ]),
+  } as unknown as Resolved;
+  const prefill = { fields: { '/a': { status: 'unavailable' } }, components: [] } as unknown as Prefill;
+  const plan = { procedure } as unknown as Plan;
+  t.strictSame([...awaited(plan, resolved, prefill)], [['one', 7]], 'nor where it should have named whom to ask about');
+  t.strictSame([...stillAway(plan, resolved)], [['one', 7]]);
+});
 
 t.test('a record that is hit often is had anew before its end, one that is hit seldom is not', async (t) => {
   const seed = seedOf();
@@ -260,6 +293,24 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 const always = (): number => 0.999;
+
+t.test('nothing stands in that its registry took back while it was asked in vain', async (t) => {
+  const on = await start(t, {}, { timeoutMs: 500 });
+  const mother = async () => (await ask(on)).prefill;
+  const told = (await mother()).fields['/mother'];
+  t.match(told, { status: 'filled', freshness: 'live' });
+  on.time.now += 1000 * AGE;
+  sandbox.tell('population', { mode: 'hang' });
+  t.match((await mother()).fields['/mother'], { freshness: 'stale', staleBecause: 'timeout' });
+  const asked = sandbox.requests('population');
+  const waiting = mother();
+  await until('it is asked', () => sandbox.requests('population') > asked);
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await on.token('X05.1')}` };
+  const changes = [{ dataset: 'person', kind: 'person', key: '003187000042' }];
+  const body = JSON.stringify({ changes });
+  t.equal((await fetch(`${on.address}/v1/sources/population/changes`, { method: 'POST', headers, body })).status, 200);
+  t.match((await waiting).fields['/mother'], { status: 'unavailable', reason: 'timeout', freshness: undefined });
+});
 
 t.test('who comes shortly before the end is answered at once, and the next has what was asked meanwhile', async (t) => {
   const on = await start(t, { random: always });

@@ -292,6 +292,12 @@ t.test('two addresses are one where their units are today, and what is said with
   const rows: [rule: string, a: JsonObject, b: JsonObject, expected: string][] = [
     ['old and new unit of one house', PHU_CUONG, THU_DAU_MOT, 'same'],
     ['one code, two units', { ...PHU_CUONG, communeCode: '25760' }, THU_DAU_MOT, 'different'],
+    [
+      'two units that were put together, of which each had such a house',
+      address('Số 5, Phường Phúc Xá', '01', '00001', LAST_DAY, 'Số 5'),
+      address('Số 5, Phường Phúc Tân', '01', '00037', LAST_DAY, 'Số 5'),
+      'different',
+    ],
     ['another house', PHU_CUONG, { ...THU_DAU_MOT, detail: 'Số 6' }, 'different'],
     ['a house written otherwise', { ...PHU_CUONG, detail: 'SỐ 5 ' }, THU_DAU_MOT, 'same'],
     ['a unit that was split may be the other', CONG_VI, GIANG_VO, 'old-unit'],

@@ -4,6 +4,8 @@ import t from 'tap';
 import { parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { verifyReply } from '../src/audit/verify.ts';
+import type { Authorised, Plan, Resolved, VerificationRequest } from '../src/domain.ts';
+import { compare } from '../src/stages/compare.ts';
 import { startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
 import { schemaCheck } from './support/schemas.ts';
 
@@ -73,6 +75,9 @@ const ROWS: readonly (readonly [string, Ask, Record<string, string>])[] = [
     { '/husband/fullName': 'match same conflict' },
   ],
   ['a year agrees with its day', { claims: { '/wife/dateOfBirth': '2001' } }, { '/wife/dateOfBirth': 'match compatible' }],
+  ['a day is not told by its month', { claims: { '/wife/dateOfBirth': '2001-03' } }, { '/wife/dateOfBirth': 'unknown partial-date' }],
+  ['nor is a month by its first day', { claims: { '/wife/dateOfBirth': '2001-03-01' } }, { '/wife/dateOfBirth': 'mismatch different' }],
+  ['right or wrong', { claims: { '/wife/dateOfBirth': '2001-04' } }, { '/wife/dateOfBirth': 'unknown partial-date' }],
   [
     'a filler of the first of January is no plain mistake',
     { related: { husband: FILLER }, claims: { '/husband/dateOfBirth': '1970-01-01' } },
@@ -151,6 +156,28 @@ t.test('claims and questions', async (t) => {
       { compared: Object, outcome: wrong ? 'mismatch' : 'compared', fields: undefined, papers: undefined },
     );
   }
+});
+
+t.test('of a month alone every day may be the day of birth', async (t) => {
+  const on = (today: string, born: string): unknown => {
+    const outcome = { kind: 'found', record: { born }, recordedAt: null, observedAt: '', freshness: 'live' };
+    const field = { at: '/born', type: 'date', from: [{ lookUp: 0, values: [['born']] }] };
+    const procedure = { fields: [field], lookUps: [{ source: 'one' }], questions: [{ id: 'of-age', field: 0, ageAtLeast: 18 }] };
+    const [plan, resolved] = [{ procedure, disclosed: new Set([0]) }, { outcomes: new Map([[0, outcome]]) }];
+    const asked = { questions: ['of-age'] } as unknown as VerificationRequest;
+    return compare(asked, { today } as Authorised, plan as unknown as Plan, resolved as unknown as Resolved).questions['of-age']?.result;
+  };
+  const ROWS = [
+    ['2026-05-31', '2008-05', 'match'],
+    ['2026-05-30', '2008-05', 'unknown'],
+    ['2026-05-13', '2008-05', 'unknown'],
+    ['2026-05-01', '2008-05', 'unknown'],
+    ['2026-04-30', '2008-05', 'mismatch'],
+    ['2026-12-31', '2008', 'match'],
+    ['2026-12-30', '2008', 'unknown'],
+    ['2025-12-31', '2008', 'mismatch'],
+  ] as const;
+  for (const [today, born, expected] of ROWS) t.equal(on(today, born), expected, `${born} on ${today}`);
 });
 
 t.test('only what is compared is looked up: no paper is judged', async (t) => {

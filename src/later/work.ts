@@ -71,7 +71,12 @@ export function step(tools: WorkTools): Step {
   };
 
   const deliver = async (task: Task, kept: Kept, reply: NonNullable<Kept['reply']>, stop: AbortSignal): Promise<Task> => {
-    allowAgain(callerOf(task, kept), kept.request, reply.prefill, catalogue, clock);
+    try {
+      allowAgain(callerOf(task, kept), kept.request, reply.prefill, catalogue, clock);
+    } catch (error) {
+      if (error instanceof Problem) await releaseOnRecord(tools, reply.receipt, kept.client, 'completion-refused');
+      throw error;
+    }
     await releaseOnRecord(tools, reply.receipt, kept.client, 'sent');
     await tools.post(task.agency, await tools.event(task, reply), stop);
     return over(task, 'delivered');

@@ -83,8 +83,7 @@ function agree(field: Field | undefined, claimed: string | number | boolean, val
     return { result: level === 'same' || level === 'tone-placement' ? 'match' : 'mismatch', level };
   }
   if (type === 'date' && typeof claimed === 'string' && typeof value === 'string') {
-    const level = compareDates(claimed, value);
-    return { result: level === 'same' || level === 'compatible' ? 'match' : 'mismatch', level };
+    return agreeDates(claimed, value);
   }
   // A code may be claimed by one of its names.
   if (differ !== undefined) return { result: differ(claimed, value, today) === undefined ? 'match' : 'mismatch' };
@@ -93,12 +92,26 @@ function agree(field: Field | undefined, claimed: string | number | boolean, val
   return { result: same ? 'match' : 'mismatch' };
 }
 
+/**
+ * A day is not told by its month: whoever could ask for the month alone would need forty guesses for a day, and not three hundred. The year is
+ * in most people's number anyway.
+ */
+function agreeDates(claimed: string, value: string): Compared {
+  const level = compareDates(claimed, value);
+  // Right or wrong: an `unknown` for the right month alone would tell it.
+  if (claimed.length === 7 && value.length === 10 && claimed.slice(0, 4) === value.slice(0, 4))
+    return { result: 'unknown', reason: 'partial-date' };
+  if (level === 'suspect-default' && claimed.endsWith('-01') && !claimed.endsWith('-01-01') && !value.endsWith('-01'))
+    return { result: 'mismatch', level: 'different' };
+  return { result: level === 'same' || level === 'compatible' ? 'match' : 'mismatch', level };
+}
+
 /** Whoever is of an age by the latest day that a partial date can mean is of that age; by the earliest only, nobody knows. */
 function answer({ ageAtLeast }: Question, value: JsonValue, today: string): Compared {
   if (ageAtLeast === undefined) return { result: 'match' };
   if (typeof value !== 'string') return { result: 'unknown', reason: 'not-comparable' };
   const limit = `${String(Number(today.slice(0, 4)) - ageAtLeast).padStart(4, '0')}${today.slice(4)}`;
-  const [earliest, latest] = [`${value}-01-01`.slice(0, 10), `${value}-12-31`.slice(0, 10)];
+  const [earliest, latest] = [`${value}-01-01`.slice(0, 10), `${value}${value.length === 7 ? '-31' : '-12-31'}`.slice(0, 10)];
   if (latest <= limit) return { result: 'match' };
   return earliest > limit ? { result: 'mismatch' } : { result: 'unknown', reason: 'partial-date' };
 }

@@ -5,14 +5,21 @@ import type { Completion, Outcome, Plan, Prefill, Resolved } from '../domain.ts'
 export const isAway = (outcome: Outcome): boolean =>
   outcome.kind === 'unavailable' || (outcome.kind === 'no-key' && outcome.reason === 'unavailable');
 
+/** Seconds for which the source wants to be left alone, where it did not answer; an older answer that stands in may lack what it has by now. */
+function waitOf(outcome: Outcome): number | undefined {
+  if (outcome.kind === 'unavailable') return outcome.retryAfterSeconds ?? 0;
+  return outcome.kind === 'found' && outcome.stale !== undefined ? (outcome.stale.retryAfterSeconds ?? 0) : undefined;
+}
+
 /** The sources that must answer before the prefill has what it lacks, and how many seconds each wants to be left alone. Empty where it lacks nothing. */
 export function awaited({ procedure }: Plan, { outcomes }: Resolved, { fields, components }: Prefill): Map<string, number> {
   const found = new Map<string, number>();
   const seek = (index: number): void => {
     const [outcome, lookUp] = [outcomes.get(index), procedure.lookUps[index]];
-    if (outcome === undefined || lookUp === undefined || !isAway(outcome)) return;
-    if (outcome.kind === 'unavailable') found.set(lookUp.source, Math.max(found.get(lookUp.source) ?? 0, outcome.retryAfterSeconds ?? 0));
-    else for (const binding of procedure.roles.get(lookUp.role)?.from ?? []) seek(binding.lookUp);
+    if (outcome === undefined || lookUp === undefined) return;
+    const wait = waitOf(outcome);
+    if (wait !== undefined) found.set(lookUp.source, Math.max(found.get(lookUp.source) ?? 0, wait));
+    else if (isAway(outcome)) for (const binding of procedure.roles.get(lookUp.role)?.from ?? []) seek(binding.lookUp);
   };
   const seekField = (index: number): void => {
     for (const binding of procedure.fields[index]?.from ?? []) seek(binding.lookUp);
@@ -35,8 +42,9 @@ export function stillAway({ procedure }: Plan, { outcomes }: Resolved): Map<stri
   const found = new Map<string, number>();
   for (const [index, outcome] of outcomes) {
     const source = procedure.lookUps[index]?.source;
-    if (source === undefined || outcome.kind !== 'unavailable') continue;
-    found.set(source, Math.max(found.get(source) ?? 0, outcome.retryAfterSeconds ?? 0));
+    const wait = waitOf(outcome);
+    if (source === undefined || wait === undefined) continue;
+    found.set(source, Math.max(found.get(source) ?? 0, wait));
   }
   return found;
 }

@@ -8,13 +8,16 @@ import { authorise } from './authorise.ts';
 import { plan } from './plan.ts';
 import type { RecordTools } from './record.ts';
 
-/** Throws a `Problem` where the caller may not have every value of the reply any more: grants change while it waits. */
+/** Throws a `Problem` where the caller may not have all that the reply tells of a person any more: grants change while it waits. */
 export function allowAgain(caller: Caller, request: PrefillRequest, prefill: string, catalogue: Catalogue, clock: Clock): void {
-  const { disclosed, procedure } = plan(authorise(caller, request, catalogue, clock));
+  const { disclosed, judged, procedure } = plan(authorise(caller, request, catalogue, clock));
   const allowed = new Set([...disclosed].map((index) => procedure.fields[index]?.at));
-  const { fields } = JSON.parse(prefill) as Prefill;
-  const less = Object.entries(fields).some(([at, { source }]) => source !== undefined && !allowed.has(at));
-  if (less) throw new Problem('grant-not-in-force');
+  const papers = new Set([...judged].map((index) => procedure.components[index]?.id));
+  const { fields, components } = JSON.parse(prefill) as Prefill;
+  // Registers that disagree are no source, and yet what each says is told.
+  const less = Object.entries(fields).some(([at, { status }]) => status !== 'ask' && status !== 'not-authorised' && !allowed.has(at));
+  const fewer = components.some(({ id, reason }) => reason !== 'not-authorised' && !papers.has(id));
+  if (less || fewer) throw new Problem('grant-not-in-force');
 }
 
 /** What the outcome of the reply said of whose it is, and what the entries of its release repeat. */

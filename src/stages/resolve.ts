@@ -186,6 +186,7 @@ class Resolution {
   /** What the cache has, where it is fresh enough; otherwise what the source says, and where it cannot, what the cache has after all. */
   async #answer(role: Role, name: RecordName, ages: Ages): Promise<Outcome> {
     const { cache, clock } = this.#tools;
+    const began = cache.moment();
     const cached = ages.stale > 0 ? await cache.get(name) : undefined;
     if (cached !== undefined && standingOf(cached, ages, clock()) === 'fresh') {
       this.#refreshAhead(role, name, cached, ages);
@@ -193,6 +194,8 @@ class Resolution {
     }
     const outcome = await this.#ask(role, name);
     if (cached === undefined || outcome.kind !== 'unavailable' || !mayStandIn(outcome.reason)) return outcome;
+    // While the registry was asked in vain it may have told that just this record changed.
+    if (cache.changedSince(began, name)) return outcome;
     const older = toOutcome(cached, 'cached');
     if (older.kind !== 'found' || standingOf(cached, ages, clock()) === 'none') return outcome;
     const { kind: _, reason, ...told } = outcome;

@@ -39,7 +39,8 @@ export function compareAddresses(places: Places, a: JsonValue, b: JsonValue, tod
   if (x === undefined || y === undefined || 'flag' in x || 'flag' in y) return 'different';
   const [here, there] = [within(a, x.recorded), within(b, y.recorded)];
   if (here === undefined || there === undefined || nameKey(here) !== nameKey(there)) return 'different';
-  if (x.recorded.code === y.recorded.code && x.recorded.listed === y.recorded.listed) return 'same';
+  // Two units of one day are two places, though they are one by now: each had a first hamlet.
+  if (x.recorded.listed === y.recorded.listed) return x.recorded.code === y.recorded.code ? 'same' : 'different';
   const [one, other] = [codesOf(x.today), codesOf(y.today)];
   if (sure(x.today) && sure(y.today)) return one[0] === other[0] ? 'same' : 'different';
   return one.some((code) => other.includes(code)) ? 'old-unit' : 'different';
