@@ -6,6 +6,7 @@ import type { AuditEntry } from '../src/audit/entry.ts';
 import { verifyReply } from '../src/audit/verify.ts';
 import type { Authorised, Plan, Resolved, VerificationRequest } from '../src/domain.ts';
 import { compare } from '../src/stages/compare.ts';
+import type { Places } from '../src/vietnam/places/places.ts';
 import { startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
 import { schemaCheck } from './support/schemas.ts';
 
@@ -165,7 +166,8 @@ t.test('of a month alone every day may be the day of birth', async (t) => {
     const procedure = { fields: [field], lookUps: [{ source: 'one' }], questions: [{ id: 'of-age', field: 0, ageAtLeast: 18 }] };
     const [plan, resolved] = [{ procedure, disclosed: new Set([0]) }, { outcomes: new Map([[0, outcome]]) }];
     const asked = { questions: ['of-age'] } as unknown as VerificationRequest;
-    return compare(asked, { today } as Authorised, plan as unknown as Plan, resolved as unknown as Resolved).questions['of-age']?.result;
+    const { questions } = compare(asked, { today } as Authorised, plan as unknown as Plan, resolved as unknown as Resolved, {} as Places);
+    return questions['of-age']?.result;
   };
   const ROWS = [
     ['2026-05-31', '2008-05', 'match'],
