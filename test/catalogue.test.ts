@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
@@ -1198,6 +1199,34 @@ t.test('the faults of all files are reported in one error, and a reference to a 
 
 t.test('the shipped configuration has no fault', async (t) => {
   t.doesNotThrow(() => openCatalogue('config', true));
+});
+
+t.test('the gateway’s own schemas are schemas', async (t) => {
+  const ajv = new Ajv2020({ strict: false });
+  for (const folder of ['config', 'datasets', 'api'])
+    for (const name of readdirSync(`schemas/${folder}`)) {
+      const schema = JSON.parse(readFileSync(`schemas/${folder}/${name}`, 'utf8')) as object;
+      t.ok(ajv.validateSchema(schema), `${folder}/${name}: ${ajv.errorsText(ajv.errors)}`);
+    }
+});
+
+t.test('whatever was loaded before, a file is read as it is now', async (t) => {
+  const copy = new Copy(t);
+  const { digest } = copy.load();
+  copy.change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill]');
+  t.strictSame([...(copy.load().agencies.get('X01.1')?.scopes ?? [])], ['prefill']);
+  copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
+  const fault = { file: RESIDENCE, line: copy.lineOf(RESIDENCE, '/telephone'), rule: 'unknown-value' };
+  for (const _ of [1, 2]) t.match(copy.faults(), [fault], 'the same fault on the same line, each time');
+  copy.change(RESIDENCE, 'value: /telephone', 'value: /phone');
+  copy.change(DESK, 'scopes: [prefill]', 'scopes: [prefill, verify]');
+  t.equal(copy.load().digest, digest, 'and nothing stays of it');
+  const elsewhere = 'codes/X09.1.yaml';
+  copy.write(elsewhere, copy.read(INSPECTORS));
+  t.match(copy.faults()[0], { file: elsewhere, rule: 'schema' }, 'the same bytes elsewhere are of another kind');
+  copy.remove(elsewhere);
+  const [gender] = copy.load().codes.get('gender') ?? [];
+  t.throws(() => Object.assign(gender ?? {}, { id: 'other' }), TypeError, 'and what one load gave away cannot be changed for the next');
 });
 
 t.test('who witnesses whom is read', async (t) => {
