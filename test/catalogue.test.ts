@@ -2,10 +2,11 @@
 
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
@@ -37,6 +38,7 @@ const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export
 /** A configuration that starts as the shipped one. */
 class Copy {
   readonly directory: string;
+  readonly #touched = new Set<string>();
 
   constructor(t: Test, name = 'config') {
     this.directory = join(t.testdirName, name);
@@ -44,15 +46,24 @@ class Copy {
     cpSync('config', this.directory, { recursive: true });
   }
 
-  /** As shipped again, but for procedures that the rows do without: each costs a while to read. */
-  reset(): void {
-    rmSync(this.directory, { recursive: true });
-    cpSync('config', this.directory, { recursive: true });
+  /** As shipped, but for procedures that the rows do without: each costs a while to read. */
+  reduce(): this {
     for (const name of readdirSync(join(this.directory, 'procedures')))
       if (![RESIDENCE, MARITAL].includes(`procedures/${name}`)) this.remove(`procedures/${name}`);
     const grants = this.read(DESK).split(/(?<=^grants:\n|\n)(?= {2}(?:# .*\n {2})*- id: )/);
     this.write(DESK, grants.filter((grant) => !grant.includes('procedure:') || /"1\.00(4222|4873)"/.test(grant)).join(''));
     for (const agency of ['X02.1', 'X04.1']) this.remove(`agencies/${agency}.yaml`);
+    this.#touched.clear();
+    return this;
+  }
+
+  /** What was changed since is as in the other again. */
+  restore(from: Copy): void {
+    for (const path of this.#touched) {
+      rmSync(join(this.directory, path), { recursive: true, force: true });
+      if (existsSync(join(from.directory, path))) cpSync(join(from.directory, path), join(this.directory, path), { recursive: true });
+    }
+    this.#touched.clear();
   }
 
   read(file: string): string {
@@ -60,11 +71,13 @@ class Copy {
   }
 
   write(file: string, content: string | Buffer): void {
-    mkdirSync(dirname(join(this.directory, file)), { recursive: true });
+    const made = mkdirSync(dirname(join(this.directory, file)), { recursive: true });
+    this.#touched.add(made === undefined ? file : relative(this.directory, made));
     writeFileSync(join(this.directory, file), content);
   }
 
   remove(file: string): void {
+    this.#touched.add(file);
     rmSync(join(this.directory, file), { recursive: true });
   }
 
@@ -1137,9 +1150,9 @@ const written = ({ file, line, pointer, rule }: { file: string; line: number | u
   `${file}:${line ?? '-'} ${pointer || '/'} [${rule}]`;
 
 t.test('every fault is named by file, line, pointer and rule', async (t) => {
-  const copy = new Copy(t);
+  const [copy, whole] = [new Copy(t).reduce(), new Copy(t, 'whole').reduce()];
   for (const row of ROWS) {
-    copy.reset();
+    copy.restore(whole);
     row.break(copy);
     const faults = copy.faults();
     const found = faults.map(({ file, line, pointer, rule }) => ({ file, line, pointer, rule }));
@@ -1198,6 +1211,34 @@ t.test('the faults of all files are reported in one error, and a reference to a 
 
 t.test('the shipped configuration has no fault', async (t) => {
   t.doesNotThrow(() => openCatalogue('config', true));
+});
+
+t.test('the gateway’s own schemas are schemas', async (t) => {
+  const ajv = new Ajv2020({ strict: false });
+  for (const folder of ['config', 'datasets', 'api'])
+    for (const name of readdirSync(`schemas/${folder}`)) {
+      const schema = JSON.parse(readFileSync(`schemas/${folder}/${name}`, 'utf8')) as object;
+      t.ok(ajv.validateSchema(schema), `${folder}/${name}: ${ajv.errorsText(ajv.errors)}`);
+    }
+});
+
+t.test('whatever was loaded before, a file is read as it is now', async (t) => {
+  const copy = new Copy(t);
+  const { digest } = copy.load();
+  copy.change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill]');
+  t.strictSame([...(copy.load().agencies.get('X01.1')?.scopes ?? [])], ['prefill']);
+  copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
+  const fault = { file: RESIDENCE, line: copy.lineOf(RESIDENCE, '/telephone'), rule: 'unknown-value' };
+  for (const _ of [1, 2]) t.match(copy.faults(), [fault], 'the same fault on the same line, each time');
+  copy.change(RESIDENCE, 'value: /telephone', 'value: /phone');
+  copy.change(DESK, 'scopes: [prefill]', 'scopes: [prefill, verify]');
+  t.equal(copy.load().digest, digest, 'and nothing stays of it');
+  const elsewhere = 'codes/X09.1.yaml';
+  copy.write(elsewhere, copy.read(INSPECTORS));
+  t.match(copy.faults()[0], { file: elsewhere, rule: 'schema' }, 'the same bytes elsewhere are of another kind');
+  copy.remove(elsewhere);
+  const [gender] = copy.load().codes.get('gender') ?? [];
+  t.throws(() => Object.assign(gender ?? {}, { id: 'other' }), TypeError, 'and what one load gave away cannot be changed for the next');
 });
 
 t.test('who witnesses whom is read', async (t) => {

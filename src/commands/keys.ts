@@ -1,6 +1,5 @@
 /** `oncegate keys rotate`: a new key of the log, of its pseudonyms, or of the cache. */
 import { parseArgs } from 'node:util';
-import { openCatalogue } from '../app.ts';
 import { longestKept } from '../cache/ring.ts';
 import { type Rotated, rotateKey } from '../keys.ts';
 import { type Command, UsageError } from './command.ts';
@@ -15,6 +14,7 @@ export const keys: Command = async (argv, { environment, out }) => {
   const now = new Date();
   const from = values.from === undefined ? now : new Date(values.from);
   if (Number.isNaN(from.getTime()) || from < now) throw new UsageError('--from takes a time to come, such as 2027-01-01T00:00:00+07:00');
+  const { openCatalogue } = await import('../app.ts');
   const { gateway, sources } = openCatalogue(environment.configDirectory, true);
   const facts = { logOrigin: gateway.logOrigin, keptSeconds: longestKept(sources) };
   rotateKey(environment.dataDirectory, which, from, now, facts);
