@@ -205,6 +205,11 @@ t.test('nobody finds a value by guessing: after five wrong claims the agency wai
   );
   const other = { subject: '003155000061', related: { husband: HOUSELESS }, claims: { '/wife/fullName': 'ĐỖ THỊ TÂM' } };
   t.equal((await ask(second, other)).status, 200, 'another person is another matter');
+  const both = { procedure: '1.004873', subject: OTHER_MARK, related: { requester: OTHER_MARK } };
+  const twice: number[] = [];
+  for (const mark of ['A', 'B', 'C', 'D'])
+    twice.push((await ask(second, { ...both, claims: { '/subject/fullName': mark, '/requester/fullName': `${mark}${mark}` } })).status);
+  t.strictSame(twice, [200, 200, 200, 429], 'nor two roles of one person: each is a guess');
   second.time.now += 24 * 3_600_000 + 1000;
   t.equal((await guess(second, '2001-03-08')).status, 200, 'the next day');
 });
