@@ -3,10 +3,14 @@ import { rmSync } from 'node:fs';
 import t from 'tap';
 import { parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
+import type { LogSearch } from '../src/audit/search.ts';
 import { verifyReply } from '../src/audit/verify.ts';
-import type { Authorised, Plan, Resolved, VerificationRequest } from '../src/domain.ts';
+import type { Authorised, Caller, Plan, Resolved, VerificationRequest } from '../src/domain.ts';
+import { pseudonyms } from '../src/pseudonyms.ts';
 import { compare } from '../src/stages/compare.ts';
-import { startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
+import { Guesses } from '../src/stages/guesses.ts';
+import { NOON, startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
+import { secretKey } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 
 const check = schemaCheck();
@@ -179,6 +183,26 @@ t.test('what is refused', async (t) => {
   }
   const other = await ask(gateway, { claims: { '/wife/fullName': 'A' } }, await gateway.token('X02.1'));
   t.equal(other.status, 403, 'a token without the scope');
+});
+
+t.test('whoever waited too long behind others of the agency is refused, and nobody is asked', async (t) => {
+  let now = NOON;
+  const search = { search: async () => [] } as unknown as LogSearch;
+  const people = pseudonyms([{ from: 0, key: secretKey() }], () => now);
+  const guesses = new Guesses({ search, pseudonyms: people, clock: () => now, mismatchesADay: 5, patienceMs: 3000 });
+  const caller = { agency: { id: 'X01.1' } } as unknown as Caller;
+  let release = (): void => {};
+  const first = guesses.bounded(caller, [AN], () => new Promise<void>((resolve) => (release = resolve)));
+  let worked = 0;
+  const work = async (): Promise<number> => ++worked;
+  const [late, other] = [guesses.bounded(caller, [AN], work), guesses.bounded(caller, [HUONG], work)];
+  t.equal(await other, 1, 'another person is another line');
+  now += 3001;
+  const justCome = guesses.bounded(caller, [AN, HUONG], work);
+  release();
+  await first;
+  await t.rejects(late, { code: 'overloaded' });
+  t.equal(await justCome, 2, 'who came in time has the turn');
 });
 
 t.test('nobody finds a value by guessing: after five wrong claims the agency waits until the next day', async (t) => {

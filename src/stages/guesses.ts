@@ -14,6 +14,8 @@ export interface GuessTools {
   readonly clock: Clock;
   /** Wrong claims about one person that an agency has in a day. */
   readonly mismatchesADay: number;
+  /** Whoever waited longer for their turn is refused when it comes: behind a registry that hangs, a line would grow without end. Milliseconds. */
+  readonly patienceMs: number;
 }
 
 /** One after the other for each agency and person: else many guesses at once would all pass before the first is on record. */
@@ -26,13 +28,18 @@ export class Guesses {
   }
 
   /** Does the work when nobody else of the agency asks about one of the persons, and its wrong claims are not too many. Else throws a `Problem`. */
-  async bounded<T>({ agency }: Caller, persons: readonly string[], work: () => Promise<T>): Promise<T> {
-    const [person, ...others] = [...new Set(persons)].sort();
-    if (person === undefined) return work();
-    return this.#inLine(`${agency.id} ${person}`, async () => {
-      await this.#check(agency.id, person);
-      return this.bounded({ agency } as Caller, others, work);
-    });
+  bounded<T>({ agency }: Caller, persons: readonly string[], work: () => Promise<T>): Promise<T> {
+    const { clock, patienceMs } = this.#tools;
+    const until = clock() + patienceMs;
+    const next = async ([person, ...others]: readonly string[]): Promise<T> => {
+      if (person === undefined) return work();
+      return this.#inLine(`${agency.id} ${person}`, async () => {
+        if (clock() > until) throw new Problem('overloaded', { retryAfterSeconds: Math.ceil(patienceMs / 1000) });
+        await this.#check(agency.id, person);
+        return next(others);
+      });
+    };
+    return next([...new Set(persons)].sort());
   }
 
   async #check(agency: string, person: string): Promise<void> {
