@@ -234,6 +234,11 @@ t.test('nobody finds a value by guessing: after five wrong claims the agency wai
   for (const mark of ['A', 'B', 'C', 'D'])
     twice.push((await ask(second, { ...both, claims: { '/subject/fullName': mark, '/requester/fullName': `${mark}${mark}` } })).status);
   t.strictSame(twice, [200, 200, 200, 429], 'nor two roles of one person: each is a guess');
+  const numbers = ['003086000161', '003086000161', '003086000162', '003086000162', '003086000161', '003086000161', '003086000162'];
+  const followed: number[] = [];
+  for (const [i, subject] of numbers.entries())
+    followed.push((await ask(second, { procedure: '1.004873', subject, related: {}, claims: { '/subject/fullName': `A${i}` } })).status);
+  t.strictSame(followed, [200, 200, 200, 200, 200, 429, 429], 'nor a number that another took the place of');
   second.time.now += 24 * 3_600_000 + 1000;
   t.equal((await guess(second, '2001-03-08')).status, 200, 'the next day');
 });

@@ -42,6 +42,11 @@ export class Guesses {
     return next([...new Set(persons)].sort());
   }
 
+  /** The same for who was found on the way, where nobody stands in line: a parent through a child, a number that took another's place. */
+  async checkFound({ agency }: Caller, persons: readonly string[]): Promise<void> {
+    for (const person of new Set(persons)) await this.#check(agency.id, person);
+  }
+
   async #check(agency: string, person: string): Promise<void> {
     const { search, pseudonyms, clock, mismatchesADay } = this.#tools;
     const from = new Date(clock() - DAY_MS).toISOString();
