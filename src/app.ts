@@ -115,7 +115,13 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const people = pseudonyms(keys.pseudonym, clock);
   const asking = await openSources(options, catalogue, keys, opened);
 
-  const guesses = new Guesses({ search, pseudonyms: people, clock, mismatchesADay: settings.mismatchesADay });
+  const guesses = new Guesses({
+    search,
+    pseudonyms: people,
+    clock,
+    mismatchesADay: settings.mismatchesADay,
+    patienceMs: settings.deadlineMs,
+  });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
   const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, clock });

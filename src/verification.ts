@@ -30,6 +30,11 @@ export async function verification(
       await record.abandon(authorised, planned, resolved);
       return undefined;
     }
+    const named = personsIn(request);
+    await tools.guesses.checkFound(
+      caller,
+      [...resolved.keys.values()].filter((key) => isPerson(key) && !named.includes(key)),
+    );
     const compared = compare(body, authorised, planned, resolved, tools.catalogue.places, tools.reviews);
     const issuedAt = new Date(tools.clock()).toISOString();
     const reply = { id: record.id, salt: record.salt, procedure: request.procedure, dossier: request.dossier, issuedAt, ...compared };
@@ -44,8 +49,9 @@ export async function verification(
 }
 
 /** Whom the caller named, by number. */
-const personsIn = ({ subject, related = {} }: PrefillRequest): string[] =>
-  [subject, ...Object.values(related)].filter((key) => /^[0-9]{12}$/.test(key));
+const personsIn = ({ subject, related = {} }: PrefillRequest): string[] => [subject, ...Object.values(related)].filter(isPerson);
+
+const isPerson = (key: string): boolean => /^[0-9]{12}$/.test(key);
 
 /** The fields of the claims. Throws a `Problem` for a field that the form has not, and for a claim that is none: a wrong form is no guess. */
 function claimed({ procedure }: Authorised, claims: NonNullable<VerificationRequest['claims']>): number[] {

@@ -3,11 +3,15 @@ import { rmSync } from 'node:fs';
 import t from 'tap';
 import { parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
+import type { LogSearch } from '../src/audit/search.ts';
 import { verifyReply } from '../src/audit/verify.ts';
-import type { Authorised, Plan, Resolved, VerificationRequest } from '../src/domain.ts';
+import type { Authorised, Caller, Plan, Resolved, VerificationRequest } from '../src/domain.ts';
+import { pseudonyms } from '../src/pseudonyms.ts';
 import { compare } from '../src/stages/compare.ts';
+import { Guesses } from '../src/stages/guesses.ts';
 import type { Places } from '../src/vietnam/places/places.ts';
-import { startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
+import { NOON, startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
+import { secretKey } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 
 const check = schemaCheck();
@@ -211,6 +215,26 @@ t.test('what is refused', async (t) => {
   t.equal(other.status, 403, 'a token without the scope');
 });
 
+t.test('whoever waited too long behind others of the agency is refused, and nobody is asked', async (t) => {
+  let now = NOON;
+  const search = { search: async () => [] } as unknown as LogSearch;
+  const people = pseudonyms([{ from: 0, key: secretKey() }], () => now);
+  const guesses = new Guesses({ search, pseudonyms: people, clock: () => now, mismatchesADay: 5, patienceMs: 3000 });
+  const caller = { agency: { id: 'X01.1' } } as unknown as Caller;
+  let release = (): void => {};
+  const first = guesses.bounded(caller, [AN], () => new Promise<void>((resolve) => (release = resolve)));
+  let worked = 0;
+  const work = async (): Promise<number> => ++worked;
+  const [late, other] = [guesses.bounded(caller, [AN], work), guesses.bounded(caller, [HUONG], work)];
+  t.equal(await other, 1, 'another person is another line');
+  now += 3001;
+  const justCome = guesses.bounded(caller, [AN, HUONG], work);
+  release();
+  await first;
+  await t.rejects(late, { code: 'overloaded' });
+  t.equal(await justCome, 2, 'who came in time has the turn');
+});
+
 t.test('nobody finds a value by guessing: after five wrong claims the agency waits until the next day', async (t) => {
   const dataDirectory = temporaryDirectory();
   t.teardown(() => rmSync(dataDirectory, { recursive: true, force: true }));
@@ -235,6 +259,16 @@ t.test('nobody finds a value by guessing: after five wrong claims the agency wai
   );
   const other = { subject: '003155000061', related: { husband: HOUSELESS }, claims: { '/wife/fullName': 'ĐỖ THỊ TÂM' } };
   t.equal((await ask(second, other)).status, 200, 'another person is another matter');
+  const both = { procedure: '1.004873', subject: OTHER_MARK, related: { requester: OTHER_MARK } };
+  const twice: number[] = [];
+  for (const mark of ['A', 'B', 'C', 'D'])
+    twice.push((await ask(second, { ...both, claims: { '/subject/fullName': mark, '/requester/fullName': `${mark}${mark}` } })).status);
+  t.strictSame(twice, [200, 200, 200, 429], 'nor two roles of one person: each is a guess');
+  const numbers = ['003086000161', '003086000161', '003086000162', '003086000162', '003086000161', '003086000161', '003086000162'];
+  const followed: number[] = [];
+  for (const [i, subject] of numbers.entries())
+    followed.push((await ask(second, { procedure: '1.004873', subject, related: {}, claims: { '/subject/fullName': `A${i}` } })).status);
+  t.strictSame(followed, [200, 200, 200, 200, 200, 429, 429], 'nor a number that another took the place of');
   second.time.now += 24 * 3_600_000 + 1000;
   t.equal((await guess(second, '2001-03-08')).status, 200, 'the next day');
 });
