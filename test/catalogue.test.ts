@@ -1225,13 +1225,13 @@ t.test('the gateway’s own schemas are schemas', async (t) => {
 t.test('whatever was loaded before, a file is read as it is now', async (t) => {
   const copy = new Copy(t);
   const { digest } = copy.load();
-  copy.change(DESK, 'scopes: [prefill, verify]', 'scopes: [prefill]');
+  copy.change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill]');
   t.strictSame([...(copy.load().agencies.get('X01.1')?.scopes ?? [])], ['prefill']);
   copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
   const fault = { file: RESIDENCE, line: copy.lineOf(RESIDENCE, '/telephone'), rule: 'unknown-value' };
   for (const _ of [1, 2]) t.match(copy.faults(), [fault], 'the same fault on the same line, each time');
   copy.change(RESIDENCE, 'value: /telephone', 'value: /phone');
-  copy.change(DESK, 'scopes: [prefill]', 'scopes: [prefill, verify]');
+  copy.change(DESK, 'scopes: [prefill]', 'scopes: [prefill, verify, correct]');
   t.equal(copy.load().digest, digest, 'and nothing stays of it');
   const elsewhere = 'codes/X09.1.yaml';
   copy.write(elsewhere, copy.read(INSPECTORS));

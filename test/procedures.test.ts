@@ -191,7 +191,7 @@ const ROWS: readonly Row[] = [
     { householder: '003060000021' },
     { ...ASKED, 'dwelling-ownership': 'replaced', lease: 'no-database-replaces-it' },
   ),
-  row('1.010038', '003182000051', { householder: '003182000051' }, { ...ASKED, 'divorce-proof': 'replaced' }),
+  row('1.010038', '003182000051', { householder: '003182000051' }, { ...ASKED, 'divorce-proof': 'to-be-compared' }),
   row(
     '1.010038',
     '003085000041',
@@ -224,7 +224,7 @@ const ROWS: readonly Row[] = [
     '1.001612',
     '003099000017',
     {},
-    { application: 'declaration', 'identity-papers': 'replaced', 'household-minutes': 'no-database-replaces-it' },
+    { application: 'declaration', 'identity-papers': 'to-be-compared', 'household-minutes': 'no-database-replaces-it' },
   ),
   row(
     '1.013980',
