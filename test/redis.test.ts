@@ -237,6 +237,18 @@ t.test('a drop that Redis was away for is repeated when it is back, and heard', 
   await until('repeated', () => two.heard.length === all.length);
   t.notOk(await has(two.shared, all[0] ?? ''));
   await until('and here', () => one.heard.length === all.length && one.begun() > begun);
+
+  const [lost, now] = [newKey(), Date.now()];
+  t.equal(await one.shared.drop([lost], now), 'now');
+  const direct = new Redis(port, '127.0.0.1');
+  await direct.flushall();
+  direct.disconnect();
+  two.shared.set(lost, BYTES, 60, now - 1);
+  await until('what a replica that took over did not hear of', () => has(two.shared, lost));
+  await wire.cut();
+  await wire.mend();
+  await until('is repeated too', async () => !(await has(two.shared, lost)));
+
   await wire.cut();
   for (let i = 0; i < 49; i++) t.equal(await one.shared.drop(Array.from({ length: 1000 }, newKey), 0), 'later');
   t.equal(await one.shared.drop(Array.from({ length: 2000 }, newKey), 0), 'refused', 'what waits is bounded');

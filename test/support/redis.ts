@@ -45,7 +45,9 @@ export async function startRedis(more: readonly string[] = [], sentinel?: string
     sentinel === undefined ? [...common, '--save', '', '--appendonly', 'no', ...more] : [file, ...common, ...more, '--sentinel'];
   const server = spawn('redis-server', settings, { stdio: 'ignore' });
   for (const end = Date.now() + 5000; !(await answers(port, tls)); await after(10)) {
-    if (Date.now() > end || server.exitCode !== null) throw new Error('redis-server did not start');
+    if (Date.now() <= end && server.exitCode === null) continue;
+    await ended(server);
+    throw new Error('redis-server did not start');
   }
   return {
     port,
