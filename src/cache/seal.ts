@@ -12,7 +12,12 @@ export function seal(text: string, name: string, key: KeyObject): Buffer {
   // In this mode `final` gives nothing any more.
   const body = cipher.update(text, 'utf8');
   cipher.final();
-  return Buffer.concat([nonce, body, cipher.getAuthTag()]);
+  // A buffer of its own: a piece of the common pool would keep all of that in memory.
+  const sealed = Buffer.allocUnsafeSlow(NONCE_BYTES + body.length + TAG_BYTES);
+  nonce.copy(sealed);
+  body.copy(sealed, NONCE_BYTES);
+  cipher.getAuthTag().copy(sealed, NONCE_BYTES + body.length);
+  return sealed;
 }
 
 /** Undefined for anything that was not sealed with this key under this name. */
