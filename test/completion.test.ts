@@ -98,6 +98,7 @@ const STORES: { name: string; skip: string | false; make(): Promise<() => Promis
   },
 ];
 
+const MOST = 1000;
 const taskOf = (due: number | undefined, more: Partial<Task> = {}): Task => ({
   id: randomUUID(),
   agency: 'X01.1',
@@ -114,14 +115,14 @@ for (const { name, skip, make } of STORES) {
     const open = await make();
     const [one, two] = await Promise.all([open(), open()]);
     const task = taskOf(2 ** 40);
-    await one.add(task);
+    t.equal(await one.add(task, MOST), true);
     t.strictSame(await two.get(task.id), task, 'another process sees it as it was put');
     t.equal(await one.get(randomUUID()), undefined);
-    await t.rejects(one.add(task), 'what is there is not overwritten');
+    await t.rejects(one.add(task, MOST), 'what is there is not overwritten');
     t.strictSame(await one.take(1999, 9000, 5), [], 'it is not due yet');
 
     const many = Array.from({ length: 12 }, (_, i) => taskOf(100 + i));
-    await Promise.all(many.map((each) => one.add(each)));
+    await Promise.all(many.map((each) => one.add(each, MOST)));
     t.strictSame(
       (await one.take(100, 101, 5)).map((taken) => taken.task),
       many.slice(0, 1),
@@ -145,12 +146,14 @@ for (const { name, skip, make } of STORES) {
     t.equal(await two.forget(6999), 0);
     t.equal(await two.forget(7000), 1, 'what is over is forgotten in its time, and what is not over stays');
     t.equal(await one.get(now.id), undefined);
+    t.equal(await two.add(taskOf(1), 12), false, 'an agency that has as many as it may gets no more kept');
+    t.equal(await two.add(taskOf(1, { agency: 'X02.1' }), 12), true, 'which is no other’s affair');
     await one.remove(task.id);
     t.equal(await two.get(task.id), undefined);
     await Promise.all([one.close(), two.close()]);
-    await t.rejects(one.add(taskOf(1)), 'closed');
+    await t.rejects(one.add(taskOf(1), MOST), 'closed');
     const again = await open();
-    t.strictSame(await again.counts(), { pending: 11, failing: 0 }, 'it is there after a restart');
+    t.strictSame(await again.counts(), { pending: 12, failing: 0 }, 'it is there after a restart');
     await again.close();
   });
 }

@@ -44,7 +44,7 @@ export interface GatewaySettings {
   /** What this gateway is as a witness for other logs; undefined where it is none. */
   readonly witness: OwnWitness | undefined;
   /** Hours for which a prefill is tried to be completed, and for which what came of it is kept. */
-  readonly completion: { readonly forHours: number; readonly keepHours: number };
+  readonly completion: { readonly forHours: number; readonly keepHours: number; readonly perAgency: number };
   /** Days for which a reported value counts as under review, and for which what became of the report is kept; reports that an agency may have open. */
   readonly corrections: { readonly reviewDays: number; readonly keepDays: number; readonly openPerAgency: number };
   /** Absent where no citizen's token is taken. */
@@ -130,7 +130,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       retention: raw?.retention ?? {},
       witnesses,
       witness,
-      completion: { forHours: 24, keepHours: 72, ...raw?.completion },
+      completion: { forHours: 24, keepHours: 72, perAgency: 10_000, ...raw?.completion },
       corrections: { reviewDays: 10, keepDays: 90, openPerAgency: 200, ...raw?.corrections },
       ...(citizens === undefined ? {} : { citizens }),
     },

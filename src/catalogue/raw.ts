@@ -198,7 +198,7 @@ export interface RawGateway {
   retention?: Record<string, number>;
   witnesses?: { quorum: number; everySeconds?: number; each: { key: string; address: string }[] };
   witness?: { name: string; logs: { origin: string; keys: string[] }[] };
-  completion?: { forHours?: number; keepHours?: number };
+  completion?: { forHours?: number; keepHours?: number; perAgency?: number };
   corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
 }

@@ -71,14 +71,16 @@ export function completions(tools: KeeperTools): Completions {
       };
       const whose = { id, agency: caller.agency.id };
       const due = Math.min(ends, later(created, 0, Math.max(...waits.values()), random));
-      const adding = store.add({ ...whose, state: 'pending', created, due, ends, sealed: seal.seal(whose, kept) });
+      const task = { ...whose, state: 'pending', created, due, ends, sealed: seal.seal(whose, kept) } as const;
+      const adding = store.add(task, catalogue.gateway.completion.perAgency);
       try {
         // What cannot be kept is no reason to give no answer, nor is a store that hangs: the caller is told that nothing follows.
         const slow = after(KEEP_MS, undefined, { ref: false }).then(() => {
           throw new Error(`not kept within ${KEEP_MS} ms`);
         });
-        await Promise.race([adding, slow]);
-        return { by, until: new Date(ends).toISOString() };
+        if (await Promise.race([adding, slow])) return { by, until: new Date(ends).toISOString() };
+        report('an agency leaves more prefills to be completed than it may', undefined, whose);
+        return undefined;
       } catch (error) {
         report('a prefill could not be kept to be completed', error, whose);
         void adding.then(
@@ -96,6 +98,8 @@ export function completions(tools: KeeperTools): Completions {
       });
       // To a stranger it is as though there were none.
       if (task === undefined || task.agency !== caller.agency.id) throw new Problem('unknown-completion');
+      // Its time is over, though it was not forgotten yet.
+      if (task.due === undefined && task.ends <= clock()) throw new Problem('unknown-completion');
       if (task.state === 'delivered') throw new Problem('completion-delivered');
       if (task.state === 'expired') throw new Problem('completion-expired');
       if (task.state === 'refused') throw refusedFor(opened<Over>(task).code);

@@ -11,8 +11,12 @@ const TABLE = `
   CREATE INDEX IF NOT EXISTS later_due ON oncegate.later (due) WHERE due IS NOT NULL;
   CREATE INDEX IF NOT EXISTS later_over ON oncegate.later (ends) WHERE due IS NULL;
   CREATE INDEX IF NOT EXISTS later_state ON oncegate.later (state);
+  CREATE INDEX IF NOT EXISTS later_agency ON oncegate.later (agency);
 `;
-const INSERT = 'INSERT INTO oncegate.later (id, agency, state, created, due, ends, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)';
+/** Those who add at once may be a few over: it is a bound on growth and no count. */
+const INSERT = `
+  INSERT INTO oncegate.later (id, agency, state, created, due, ends, sealed) SELECT $1::uuid, $2::text, $3, $4::bigint, $5::bigint, $6::bigint, $7::bytea
+  WHERE (SELECT count(*) FROM oncegate.later WHERE agency = $2) < $8`;
 const TAKE = `
   UPDATE oncegate.later SET lease = $4, leased = $2 WHERE id IN (
     SELECT id FROM oncegate.later WHERE due <= $1 AND leased <= $1 ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -38,8 +42,8 @@ interface Row {
 export async function openPostgresLater(url: string): Promise<LaterStore> {
   const { ask, end } = await openTable(url, 'oncegate.later', TABLE);
   return {
-    async add({ id, agency, state, created, due, ends, sealed }) {
-      await ask(INSERT, [id, agency, state, created, due ?? null, ends, sealed]);
+    async add({ id, agency, state, created, due, ends, sealed }, most) {
+      return (await ask(INSERT, [id, agency, state, created, due ?? null, ends, sealed, most])).rowCount === 1;
     },
     async get(id) {
       const { rows } = await ask<Row>('SELECT * FROM oncegate.later WHERE id = $1', [id]);

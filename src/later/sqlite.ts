@@ -17,6 +17,7 @@ const TABLE = `
   CREATE INDEX IF NOT EXISTS later_due ON later (due) WHERE due IS NOT NULL;
   CREATE INDEX IF NOT EXISTS later_over ON later (ends) WHERE due IS NULL;
   CREATE INDEX IF NOT EXISTS later_state ON later (state);
+  CREATE INDEX IF NOT EXISTS later_agency ON later (agency);
 `;
 
 export function openSqliteLater(path: string): LaterStore {
@@ -25,6 +26,7 @@ export function openSqliteLater(path: string): LaterStore {
   // FULL: a commit is synced before anybody is told of it. What is removed is overwritten.
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; ${TABLE}`);
   const insert = db.prepare('INSERT INTO later (id, agency, state, created, due, ends, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)');
+  const held = db.prepare('SELECT count(*) AS count FROM later WHERE agency = ?');
   const select = db.prepare('SELECT * FROM later WHERE id = ?');
   const due = db.prepare('SELECT * FROM later WHERE due <= ? AND leased <= ? ORDER BY due LIMIT ?');
   const lease = db.prepare('UPDATE later SET lease = ?, leased = ? WHERE id = ?');
@@ -38,8 +40,12 @@ export function openSqliteLater(path: string): LaterStore {
   const counted = (state: TaskState): number => Number(count.get(state)?.count);
 
   return {
-    add: ({ id, agency, state, created, due: at, ends, sealed }) =>
-      write(() => void insert.run(id, agency, state, created, at ?? null, ends, sealed)),
+    add: ({ id, agency, state, created, due: at, ends, sealed }, most) =>
+      write(() => {
+        if (Number(held.get(agency)?.count) >= most) return false;
+        insert.run(id, agency, state, created, at ?? null, ends, sealed);
+        return true;
+      }),
     async get(id) {
       const row = select.get(id);
       return row && toTask(row);

@@ -54,8 +54,8 @@ export interface Counts {
 }
 
 export interface LaterStore extends Work<Task> {
-  /** MUST resolve only when it would survive a power cut. */
-  add(task: Task): Promise<void>;
+  /** False, and nothing kept, where the agency has `most` already. MUST resolve only when it would survive a power cut. */
+  add(task: Task, most: number): Promise<boolean>;
   get(id: string): Promise<Task | undefined>;
   remove(id: string): Promise<void>;
   counts(): Promise<Counts>;
