@@ -34,6 +34,17 @@ async function startServer(): Promise<TestRedis> {
 
 /** A `redis-server` with further settings, as its command line or, for a Sentinel, its file takes them. */
 export async function startRedis(more: readonly string[] = [], sentinel?: string): Promise<{ port: number; stop(): Promise<void> }> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOnce(more, sentinel);
+    } catch (error) {
+      // A node of a cluster takes a second port, which may be somebody's.
+      if (tries === 3) throw error;
+    }
+  }
+}
+
+async function startOnce(more: readonly string[], sentinel: string | undefined): Promise<{ port: number; stop(): Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-redis-'));
   const port = await freePort();
   const tls = more.includes('--tls-cert-file');
@@ -90,5 +101,7 @@ function answers(port: number, tls: boolean): Promise<boolean> {
     };
     socket.once('data', () => end(true));
     socket.once('error', () => end(false));
+    // One that ends as it begins takes the connection and says nothing.
+    socket.once('close', () => end(false));
   });
 }
