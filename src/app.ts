@@ -5,13 +5,15 @@ import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
+import { citizenTokens } from './access/citizens.ts';
+import { onceInMemory } from './access/once.ts';
+import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
 import { openCache } from './cache/open.ts';
 import { longestKept } from './cache/ring.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import { withSandboxCitizens } from './citizen-keys.ts';
-import { citizenTokens } from './citizens.ts';
 import { openCompletions } from './completions.ts';
 import { openCorrections } from './corrections.ts';
 import type { Agency, Clock } from './domain.ts';
@@ -37,12 +39,11 @@ import { type OpenPostman, openReceivers } from './receivers.ts';
 import { type Around, around } from './stages/around/around.ts';
 import type { Changed } from './stages/around/circuit.ts';
 import { askSource } from './stages/ask.ts';
-import { authenticator } from './stages/authenticate.ts';
+import { authenticator, type Standing } from './stages/authenticate.ts';
 import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
 import { Guesses } from './stages/guesses.ts';
 import type { ResolveTools } from './stages/resolve.ts';
 import { UnderWay } from './stages/under-way.ts';
-import { Tokens } from './tokens.ts';
 import { verification } from './verification.ts';
 
 /** What the process was started with. */
@@ -124,15 +125,23 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
-  const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, clock });
-  const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, clock }));
+  const tokens = new Tokens({
+    issuer,
+    key: keys.token,
+    lifetimeSeconds: settings.tokenLifetimeSeconds,
+    agencies,
+    once: onceInMemory(clock),
+    clock,
+  });
+  const standing = nobodyShutOut;
+  const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }));
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
   const receivers = openReceivers(catalogue.agencies, references, open);
   opened.defer(() => receivers.close());
   const { around } = asking;
   const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
-  const exchanging = { ...asking, catalogue, log, pseudonyms: people, configDigest, clock };
+  const exchanging = { ...asking, catalogue, standing, log, pseudonyms: people, configDigest, clock };
   const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
@@ -210,6 +219,9 @@ const told =
   (logger: FastifyBaseLogger, source: string): Changed =>
   (state, seconds) =>
     state === 'open' ? logger.warn({ source, seconds }, 'registry left alone') : logger.info({ source }, 'registry asked again');
+
+/** Nothing shuts anybody out yet. */
+const nobodyShutOut: Standing = { shutOut: () => false, checkOfficer: () => {} };
 
 /** Where nobody vouches for citizens there is no such address. */
 function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {

@@ -1,6 +1,7 @@
 /** Completing prefills later, with all that belongs to it: where it is kept, who works it off, whom it is delivered to. */
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Tokens } from './access/tokens.ts';
 import { SourceError } from './adapter.ts';
 import { complete, type ExchangeTools } from './exchange.ts';
 import type { GatewayKeys } from './keys.ts';
@@ -15,7 +16,6 @@ import { step } from './later/work.ts';
 import { Problem, whereItArose } from './problems.ts';
 import { DELIVERY_MS, type Receivers } from './receivers.ts';
 import type { Around } from './stages/around/around.ts';
-import type { Tokens } from './tokens.ts';
 
 export interface CompletionOptions {
   readonly dataDirectory: string;

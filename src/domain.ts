@@ -22,7 +22,7 @@ export interface Validity {
 }
 
 /** What a token may be used for. */
-export const SCOPES = ['prefill', 'verify', 'audit', 'changes', 'correct'] as const;
+export const SCOPES = ['prefill', 'verify', 'audit', 'changes', 'correct', 'operate'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** A provision of a legal instrument, with how it is cited to people. */
@@ -310,6 +310,13 @@ export type Caller = Brand<'caller'> & {
   readonly agency: Agency;
   readonly client: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** Identifier of its token, and of the agency's key that the token was got with: each can be shut out. Absent where the gateway comes back by itself. */
+  readonly token?: string;
+  readonly key?: string;
+  /** The supplier that acts for the agency. */
+  readonly actor?: string;
+  /** The official whom the token's issuer vouches for: then nobody else is acting. */
+  readonly officer?: string;
 };
 
 /** Who vouches for citizens: the issuer of their tokens. */

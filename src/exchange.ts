@@ -1,10 +1,9 @@
 /** One request, from caller to reply: the way of a request as code. */
 import type { AuditLog } from './audit/log.ts';
-import type { Catalogue } from './catalogue/load.ts';
 import type { Authorised, Caller, Clock, Completion, Plan, Prefill, PrefillRequest, Receipt, Resolved } from './domain.ts';
 import { Problem } from './problems.ts';
 import { assemble } from './stages/assemble.ts';
-import { authorise } from './stages/authorise.ts';
+import { type AuthoriseTools, authorise } from './stages/authorise.ts';
 import { underDeadline } from './stages/deadline.ts';
 import { awaited, pending, stillAway } from './stages/pending.ts';
 import { plan } from './stages/plan.ts';
@@ -13,8 +12,7 @@ import type { Open, ResolveTools } from './stages/resolve.ts';
 import { resolveAndFollow } from './stages/succeed.ts';
 import type { Reviews } from './stages/under-review.ts';
 
-export interface ExchangeTools extends ResolveTools, RecordTools {
-  readonly catalogue: Catalogue;
+export interface ExchangeTools extends ResolveTools, RecordTools, AuthoriseTools {
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly reviews?: Reviews;
@@ -122,7 +120,7 @@ async function answered(
   tools: ExchangeTools,
   gone: AbortSignal,
 ): Promise<Answered> {
-  const authorised = authorise(caller, request, tools.catalogue, tools.clock);
+  const authorised = authorise(caller, request, tools);
   const planned = plan(authorised);
   return { authorised, planned, resolved: await resolveInTime(record, authorised, planned, tools, gone) };
 }

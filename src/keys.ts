@@ -19,6 +19,8 @@ export interface GatewayKeys {
   readonly cache: readonly CacheKeys[];
   /** Seals what is kept to be completed later (AES-256-GCM). */
   readonly later: KeyObject;
+  /** Makes the nonces that proofs must hold (HMAC-SHA256, RFC 9449 §8). */
+  readonly nonce: KeyObject;
   /** Whether they were made for a sandbox: production refuses them. */
   readonly sandbox: boolean;
   /** Whether this start made them. */
@@ -48,6 +50,7 @@ interface StoredKeys {
   witness: string;
   cache: { from: string; seal: string; name: string }[];
   later: string;
+  nonce: string;
 }
 
 /** As they were written before they could be rotated. */
@@ -56,6 +59,7 @@ interface OldKeys {
   pseudonym: StoredKeys['pseudonym'] | string;
   witness?: string;
   later?: string;
+  nonce?: string;
   cache?: StoredKeys['cache'];
   seal?: string;
   cacheName?: string;
@@ -82,6 +86,7 @@ export function loadKeys(directory: string, sandbox: boolean): GatewayKeys {
     witness: createPrivateKey(stored.witness),
     cache: stored.cache.map(({ from, seal, name }) => ({ from: Date.parse(from), seal: secretKey(seal), name: secretKey(name) })),
     later: secretKey(stored.later),
+    nonce: secretKey(stored.nonce),
     sandbox: stored.sandbox,
     made,
   };
@@ -99,9 +104,10 @@ function readKeys(path: string): StoredKeys {
     pseudonym: dated(stored.pseudonym),
     witness: stored.witness ?? pem(newEd25519()),
     cache: stored.cache ?? [{ from: EPOCH, seal, name: cacheName }],
-    later: stored.later ?? randomBytes(32).toString('base64'),
+    later: stored.later ?? secret(),
+    nonce: stored.nonce ?? secret(),
   };
-  if (stored.witness === undefined || stored.later === undefined) replaceSecret(path, JSON.stringify(keys, null, 2));
+  if ([stored.witness, stored.later, stored.nonce].includes(undefined)) replaceSecret(path, JSON.stringify(keys, null, 2));
   return keys;
 }
 
@@ -162,7 +168,8 @@ function makeKeys(sandbox: boolean): StoredKeys {
     pseudonym: [{ from: EPOCH, key: secret() }],
     witness: pem(newEd25519()),
     cache: [{ from: EPOCH, ...newCacheKeys() }],
-    later: randomBytes(32).toString('base64'),
+    later: secret(),
+    nonce: secret(),
   };
 }
 

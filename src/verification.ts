@@ -23,7 +23,7 @@ export async function verification(
   const { claims = {}, questions = [], ...request } = body;
   const record = new ExchangeRecord(tools, caller, request, { body });
   const work = async (): Promise<{ verification: string; receipt: Receipt } | undefined> => {
-    const authorised = authorise(caller, request, tools.catalogue, tools.clock);
+    const authorised = authorise(caller, request, tools);
     const planned = planFields(authorised, [...claimed(authorised, claims), ...questioned(authorised, questions)]);
     const resolved = await resolveInTime(record, authorised, planned, tools, gone);
     if (gone.aborted) {

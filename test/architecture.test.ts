@@ -29,6 +29,8 @@ const ROOMS = [
   'src/later/',
   'src/exchange.ts',
   'src/stages/',
+  'src/misuse/',
+  'src/access/',
   'src/audit/',
   'src/cache/',
   'src/catalogue/',
@@ -48,8 +50,6 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/plug.ts': ['src/app.ts', 'src/receivers.ts'],
   'src/receivers.ts': ['src/app.ts', 'src/completions.ts', 'src/corrections.ts'],
   'src/secured.ts': ['src/plug.ts', 'src/receivers.ts'],
-  'src/tokens.ts': ['src/app.ts', 'src/completions.ts', 'src/http/', 'src/stages/'],
-  'src/citizens.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/citizen-keys.ts': ['src/app.ts', 'src/commands/'],
   'src/audit/vkey.ts': ['src/commands/', 'src/app.ts', 'src/http/', 'src/audit/', 'src/catalogue/'],
 };

@@ -197,7 +197,7 @@ const ROWS: Row[] = [
     rule: 'a scope is one that there is',
     break: change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]'),
     faults: [[DESK, 'scopes:', '/scopes/1', 'schema']],
-    says: /must be one of prefill, verify, audit, changes, correct/,
+    says: /must be one of prefill, verify, audit, changes, correct, operate/,
   },
   {
     rule: 'an agency owns sources that there are',

@@ -50,6 +50,7 @@ import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
 import { memoryRecords } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { everybodyStands } from './support/standing.ts';
 
 const AN = '003099000017';
 const HOUR = 3_600_000;
@@ -216,11 +217,12 @@ t.test('an attempt takes turns of its own at a registry, of the agency’s budge
     log: await openLog(log, makeLogKey()),
     pseudonyms: pseudonyms([{ from: 0, key: secret }], () => NOON),
     configDigest: catalogue.digest,
+    standing: everybodyStands,
     clock: () => NOON,
     around: new Map(),
     random: () => 0,
   };
-  const caller = callerAgain(catalogue.agencies, 'X01.1', 'X01.1');
+  const caller = callerAgain(catalogue.agencies, everybodyStands, 'X01.1', 'X01.1');
   const request = { procedure: '1.004222', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: AN };
   const attempt = await complete(caller, request, { id: randomUUID() }, ['land'], tools, new AbortController().signal);
   t.strictSame(attempt, { waits: new Map([['land', 0]]) });
@@ -736,9 +738,10 @@ t.test('what was completed is handed out by what the files say then', async (t) 
 t.test('what registers disagree about is told of a person as a value is', async (t) => {
   const narrowed = changed({}, { fields: ['/dateOfBirth'] });
   const catalogue = openCatalogue(narrowed, true);
-  const caller = callerAgain(catalogue.agencies, 'X01.1', 'test');
+  const caller = callerAgain(catalogue.agencies, everybodyStands, 'X01.1', 'test');
   const said = (fields: object): string => JSON.stringify({ fields, components: [] });
-  const again = (fields: object) => () => allowAgain(caller, requestOf() as PrefillRequest, said(fields), catalogue, () => NOON);
+  const again = (fields: object) => () =>
+    allowAgain(caller, requestOf() as PrefillRequest, said(fields), { catalogue, standing: everybodyStands, clock: () => NOON });
   const disagree = { status: 'conflict', reason: 'no-register-prevails' };
   t.throws(again({ '/fullName': disagree }), { code: 'grant-not-in-force' });
   t.doesNotThrow(again({ '/dateOfBirth': disagree, '/fullName': { status: 'not-authorised' }, '/phone': { status: 'ask' } }));

@@ -16,6 +16,7 @@ import { assembleField } from '../src/stages/fields.ts';
 import { NOON, temporaryDirectory } from './support/gateway.ts';
 import { makeLogKey, openLog } from './support/log.ts';
 import { memoryRecords, secretKey } from './support/records.ts';
+import { everybodyStands } from './support/standing.ts';
 
 const AN = '003099000017';
 const catalogue = openCatalogue('config', true);
@@ -119,6 +120,7 @@ t.test('a fault of the gateway’s own is on record before it is told', async (t
     log,
     pseudonyms: pseudonyms([{ from: 0, key: secretKey() }], () => NOON),
     configDigest: catalogue.digest,
+    standing: everybodyStands,
     clock: () => NOON,
   };
   await t.rejects(exchange(caller, request, tools, new AbortController().signal), /not plugged in/);
@@ -215,6 +217,7 @@ t.test('a cancelled number is followed as far as the population database says wh
       log,
       pseudonyms: people,
       configDigest: catalogue.digest,
+      standing: everybodyStands,
       clock: () => NOON,
     };
     const done = await exchange(caller, request, tools, new AbortController().signal);

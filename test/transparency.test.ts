@@ -501,7 +501,7 @@ async function serveLog(
 ): Promise<{ address: string; recorded: string[]; fail: { recording: boolean } }> {
   const recorded: string[] = [];
   const fail = { recording: false };
-  const authentication = routeAuthentication(async (header, scope) => {
+  const authentication = routeAuthentication(async ({ authorization: header }, scope) => {
     if (header === undefined) throw new Problem('unauthenticated');
     if (header !== `Bearer ${scope}`) throw new Problem('insufficient-scope');
     return { agency: { id: 'X09.1' }, client: 'X09.1', officer: undefined, scopes: [scope] } as unknown as Caller;

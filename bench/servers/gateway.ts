@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
+import { onceInMemory } from '../../src/access/once.ts';
+import { Tokens } from '../../src/access/tokens.ts';
 import type { JsonObject } from '../../src/adapter.ts';
 import { createGateway } from '../../src/app.ts';
 import { AuditLog } from '../../src/audit/log.ts';
@@ -13,7 +15,6 @@ import type { LogStore } from '../../src/audit/store.ts';
 import { Client } from '../../src/client.ts';
 import type { Agency } from '../../src/domain.ts';
 import { agencyKeyPath, loadKeys } from '../../src/keys.ts';
-import { Tokens } from '../../src/tokens.ts';
 import { handed, serve } from '../child.ts';
 import { profiling } from '../profiling.ts';
 import type { Registries } from '../registries.ts';
@@ -70,9 +71,16 @@ const token = (): Promise<string> => new Client(issuer, AGENCY, key).token('pref
 /** So many tokens that nobody has shown yet, signed with the gateway's own key. */
 const freshTokens = async (count: unknown): Promise<string[]> => {
   const { agencies } = gateway.catalogue;
-  const tokens = new Tokens({ issuer, key: loadKeys(dataDirectory, true).token, lifetimeSeconds: 600, agencies, clock: Date.now });
+  const tokens = new Tokens({
+    issuer,
+    key: loadKeys(dataDirectory, true).token,
+    lifetimeSeconds: 600,
+    agencies,
+    once: onceInMemory(Date.now),
+    clock: Date.now,
+  });
   const agency = agencies.get(AGENCY) as Agency;
-  return Promise.all(Array.from({ length: Number(count) }, async () => (await tokens.issue(agency, 'prefill')).access_token));
+  return Promise.all(Array.from({ length: Number(count) }, async () => (await tokens.issue({ agency, key: '' }, 'prefill')).access_token));
 };
 serve({ address: issuer, token: await token() }, { commits: () => commits, token, freshTokens, memory, ...profiling });
 

@@ -14,6 +14,9 @@ export type EntryKind =
   | 'citizen-read'
   /** Each time before a prefill that was completed later, or a report of a wrong value, is handed out. */
   | 'delivery'
+  /** Before somebody is shut out or let in again, and when the gateway itself saw misuse. */
+  | 'shut-out'
+  | 'alert'
   /** Before bodies of entries are forgotten. */
   | 'retention'
   /** When a new key begins to sign the log. */
@@ -34,10 +37,14 @@ export interface AuditEntry {
   /** `citizen` where a citizen read their own ledger, `gateway` where the gateway itself acts. */
   readonly agency: string;
   readonly client: string;
+  /** The supplier that acted for the agency. */
+  readonly actor?: string;
   readonly officer?: string;
   readonly procedure?: string;
   readonly dossier?: string;
   readonly grant?: string;
+  /** What the data was asked for, as the grant says it. */
+  readonly purpose?: string;
   readonly legalBasis?: readonly string[];
   /** Role → keyed pseudonym of the person. */
   readonly subjects?: Readonly<Record<string, string>>;

@@ -32,7 +32,7 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
   const { store, seal, nameOf, catalogue, clock } = tools;
   const record = new ExchangeRecord(tools, caller, request, { body });
   return refusedOnRecord(record, async () => {
-    const authorised = authorise(caller, request, catalogue, clock);
+    const authorised = authorise(caller, request, tools);
     const { index, binding, lookUp } = boundField(authorised, field, source);
     const role = authorised.procedure.roles.get(lookUp.role);
     const given = lookUp.role === 'subject' ? request.subject : request.related?.[lookUp.role];

@@ -9,7 +9,7 @@ import type { Pseudonyms } from '../pseudonyms.ts';
 import { asLogged } from './audit/conditions.ts';
 import { accessOf } from './citizen/access.ts';
 import { ledgerPage, type Shown } from './citizen/ledger.ts';
-import { authorizationOf, operation } from './operation.ts';
+import { onlyHeader, operation } from './operation.ts';
 import { putOnRecord } from './reading.ts';
 
 export interface CitizenTools {
@@ -34,7 +34,7 @@ export const citizenRoutes = (tools: CitizenTools): FastifyPluginAsync => {
   return async (server) => {
     server.post<{ Body: AccessesBody }>('/v1/accesses', {
       onRequest: async (request) => {
-        citizens.set(request, await authenticate(authorizationOf(request)));
+        citizens.set(request, await authenticate(onlyHeader(request, 'authorization')));
       },
       schema: operation({
         summary: 'Who read my data, and why',

@@ -2,6 +2,7 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import type { Caller, Scope } from '../domain.ts';
 import { problems } from '../problems.ts';
+import type { Credentials } from '../stages/authenticate.ts';
 
 export interface OperationDescription {
   readonly summary: string;
@@ -107,19 +108,24 @@ export interface RouteAuthentication {
 const callers = new WeakMap<FastifyRequest, Caller>();
 
 export function routeAuthentication(
-  authenticate: (header: string | undefined, scope: Scope | undefined) => Promise<Caller>,
+  authenticate: (credentials: Credentials, scope: Scope | undefined) => Promise<Caller>,
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
     onRequest: async (request) => {
-      callers.set(request, await authenticate(authorizationOf(request), scope));
+      callers.set(request, await authenticate(credentialsOf(request), scope));
     },
   });
 }
 
-/** The `Authorization` header, where there is one. Of two Node keeps the first; something in front may have looked at the second. */
-export function authorizationOf({ headers, raw }: FastifyRequest): string | undefined {
-  const names = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization');
-  return names.length > 1 ? undefined : headers.authorization;
+export function credentialsOf(request: FastifyRequest): Credentials {
+  const [path = ''] = request.url.split('?');
+  return { authorization: onlyHeader(request, 'authorization'), method: request.method, path, proof: onlyHeader(request, 'dpop') };
+}
+
+/** A header, where there is one. Of two Node keeps the first, or joins them; something in front may have looked at the second. */
+export function onlyHeader({ headers, raw }: FastifyRequest, name: string): string | undefined {
+  const names = raw.rawHeaders.filter((other, i) => i % 2 === 0 && other.toLowerCase() === name);
+  return names.length > 1 ? undefined : headers[name]?.toString();
 }
 
 /** The caller of a guarded route. */

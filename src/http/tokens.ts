@@ -1,7 +1,7 @@
 /** Where agencies get their tokens: RFC 6749, 7523, 8414. */
 import type { FastifyPluginAsync } from 'fastify';
+import { TokenRefusal, type Tokens } from '../access/tokens.ts';
 import { SCOPES } from '../domain.ts';
-import { TokenRefusal, type Tokens } from '../tokens.ts';
 import { operation } from './operation.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -46,10 +46,11 @@ export const tokenRoutes =
           if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing');
           if (form.get('grant_type') !== 'client_credentials') throw new TokenRefusal('unsupported_grant_type', 'only client_credentials');
           if (form.get('client_assertion_type') !== ASSERTION_TYPE) throw new TokenRefusal('invalid_client', 'only private_key_jwt');
-          const agency = await tokens.authenticateClient(form.get('client_assertion') ?? '', tokenEndpoint);
+          const client = await tokens.authenticateClient(form.get('client_assertion') ?? '', tokenEndpoint);
+          const { agency } = client;
           const named = form.get('client_id') ?? agency.id;
           if (named !== agency.id) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
-          const token = await tokens.issue(agency, form.get('scope') ?? undefined);
+          const token = await tokens.issue(client, form.get('scope') ?? undefined);
           request.log.info({ agency: agency.id, scope: token.scope }, 'token issued');
           return token;
         } catch (error) {

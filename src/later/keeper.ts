@@ -1,9 +1,9 @@
 /** Takes in what is to be completed later, and hands out what became of it to the agency that asked. */
 import { setTimeout as after } from 'node:timers/promises';
-import type { Catalogue } from '../catalogue/load.ts';
-import type { Caller, Clock, CompletedBy } from '../domain.ts';
+import type { Caller, CompletedBy } from '../domain.ts';
 import type { Keeper, Reply, Unfinished } from '../exchange.ts';
 import { Problem } from '../problems.ts';
+import type { AuthoriseTools } from '../stages/authorise.ts';
 import type { RecordTools } from '../stages/record.ts';
 import { allowAgain, releaseOnRecord } from '../stages/release.ts';
 import { later } from './pauses.ts';
@@ -13,11 +13,9 @@ import type { LaterStore, Task } from './store.ts';
 /** Hears of what went wrong, for the operator; `about` is what it went wrong with. */
 export type Report = (what: string, error: unknown, about?: Pick<Task, 'id' | 'agency'>) => void;
 
-export interface KeeperTools extends Pick<RecordTools, 'log' | 'configDigest'> {
+export interface KeeperTools extends Pick<RecordTools, 'log' | 'configDigest'>, AuthoriseTools {
   readonly store: LaterStore;
   readonly seal: Seal;
-  readonly catalogue: Catalogue;
-  readonly clock: Clock;
   readonly random: () => number;
   readonly report: Report;
 }
@@ -107,7 +105,7 @@ export function completions(tools: KeeperTools): Completions {
       if (kept.reply === undefined) return stillPending(task, kept, clock());
       const { prefill, receipt } = kept.reply;
       try {
-        allowAgain(caller, kept.request, prefill, catalogue, clock);
+        allowAgain(caller, kept.request, prefill, tools);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         await releaseOnRecord(tools, receipt, caller.client, 'completion-refused');

@@ -37,7 +37,7 @@ const LONGEST_LOOK_SECONDS = 600;
 const UNOPENED_SECONDS = 600;
 
 export function step(tools: WorkTools): Step {
-  const { seal, catalogue, clock, random, report } = tools;
+  const { seal, catalogue, standing, clock, random, report } = tools;
   const keptUntil = (): number => clock() + catalogue.gateway.completion.keepHours * HOUR_MS;
   /** Only the fact remains. */
   const over = (task: Task, state: 'delivered' | 'refused' | 'expired', code?: ProblemCode): Task => ({
@@ -52,7 +52,7 @@ export function step(tools: WorkTools): Step {
     due: Math.min(task.ends, later(clock(), kept.tries, seconds, random)),
     sealed: seal.seal(task, { ...kept, tries: kept.tries + 1 }),
   });
-  const callerOf = (task: Task, { client }: Kept): Caller => callerAgain(catalogue.agencies, task.agency, client);
+  const callerOf = (task: Task, { client }: Kept): Caller => callerAgain(catalogue.agencies, standing, task.agency, client);
 
   const ask = async (task: Task, kept: Kept, stop: AbortSignal): Promise<Task> => {
     const closed = Math.max(0, ...kept.waits.map((source) => tools.wait(source, task.agency)));
@@ -72,7 +72,7 @@ export function step(tools: WorkTools): Step {
 
   const deliver = async (task: Task, kept: Kept, reply: NonNullable<Kept['reply']>, stop: AbortSignal): Promise<Task> => {
     try {
-      allowAgain(callerOf(task, kept), kept.request, reply.prefill, catalogue, clock);
+      allowAgain(callerOf(task, kept), kept.request, reply.prefill, tools);
     } catch (error) {
       if (error instanceof Problem) await releaseOnRecord(tools, reply.receipt, kept.client, 'completion-refused');
       throw error;

@@ -1,5 +1,5 @@
 /** Token to citizen: a person, by the number that the issuer of citizens' tokens vouches for. */
-import type { CitizenClaims } from '../citizens.ts';
+import type { CitizenClaims } from '../access/citizens.ts';
 import type { Citizen, Clock } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import { bearerToken, remembering } from './remember.ts';

@@ -1,43 +1,69 @@
-/** Token to caller: an agency, with the scopes that both its token and its file give it. */
+/** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
+
+import type { TokenClaims } from '../access/tokens.ts';
 import type { Agency, Caller, Clock, Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
-import type { TokenClaims } from '../tokens.ts';
 import { bearerToken, remembering } from './remember.ts';
+
+/** What a request shows of who sends it. A header that stands twice is as though it were not there. */
+export interface Credentials {
+  readonly authorization: string | undefined;
+  readonly method: string;
+  /** Path without its query. */
+  readonly path: string;
+  /** The `DPoP` header (RFC 9449). */
+  readonly proof?: string | undefined;
+  /** SHA-256 of the client's certificate in base64url (RFC 8705), where the connection proved one. */
+  readonly certificate?: string | undefined;
+}
+
+/** Who was shut out since: looked at for each request, so it MUST be answered from memory. */
+export interface Standing {
+  /** Whether the agency, its key or its token was shut out, by the operator or for misuse. */
+  shutOut(caller: Caller): boolean;
+  /** Throws a `Problem` where the official may not ask at the moment. */
+  checkOfficer(agency: string, officer: string): void;
+}
 
 export interface AuthenticateTools {
   /** What a token says, or undefined where it is not to be trusted. */
   readonly verify: (token: string) => Promise<TokenClaims | undefined>;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly standing: Standing;
   readonly clock: Clock;
 }
 
 /**
- * The caller of a request that its token allowed, when the gateway comes back to it. An agency that is gone, or may ask for no prefill any more, has no
- * grants: what was allowed then is not allowed now.
+ * The caller of a request that its token allowed, when the gateway comes back to it. An agency that is gone, was shut out, or may ask for no prefill
+ * any more, has no grants: what was allowed then is not allowed now.
  */
-export function callerAgain(agencies: ReadonlyMap<string, Agency>, id: string, client: string): Caller {
+export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Standing, id: string, client: string, actor?: string): Caller {
   const known = agencies.get(id);
   const nobody = { id, name: { vi: id, en: id }, sandbox: false, scopes: new Set<Scope>(), keys: [], owns: new Set<string>(), grants: [] };
-  const agency: Agency = known?.scopes.has('prefill') ? known : nobody;
-  return { agency, client, scopes: agency.scopes } as unknown as Caller;
+  const made = (agency: Agency): Caller =>
+    ({ agency, client, scopes: agency.scopes, ...(actor === undefined ? {} : { actor }) }) as unknown as Caller;
+  return known?.scopes.has('prefill') && !standing.shutOut(made(known)) ? made(known) : made(nobody);
 }
 
-/** The returned function takes an `Authorization` header and the scope needed; it throws a `Problem` where there is no such caller. */
+/** The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. */
 export function authenticator({
   verify,
   agencies,
+  standing,
   clock,
-}: AuthenticateTools): (header: string | undefined, scope: Scope | undefined) => Promise<Caller> {
+}: AuthenticateTools): (credentials: Credentials, scope: Scope | undefined) => Promise<Caller> {
   const known = remembering(async (token) => {
     const claims = await verify(token);
     const agency = claims && agencies.get(claims.agency);
     if (claims === undefined || agency === undefined) return undefined;
+    const { client, token: id, key, actor, officer } = claims;
     const scopes = new Set(claims.scopes.filter((one) => agency.scopes.has(one as Scope)) as Scope[]);
-    return { caller: { agency, client: claims.client, scopes } as unknown as Caller, expires: claims.expires };
+    const caller = { agency, client, scopes, token: id, key, actor, officer } as unknown as Caller;
+    return { caller, binding: claims.binding, expires: claims.expires };
   }, clock);
-  return async (header, scope) => {
-    const found = await known(bearerToken(header));
-    if (found === undefined) throw new Problem('unauthenticated');
+  return async ({ authorization }, scope) => {
+    const found = await known(bearerToken(authorization));
+    if (found === undefined || standing.shutOut(found.caller)) throw new Problem('unauthenticated');
     if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
     return found.caller;
   };

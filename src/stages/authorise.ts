@@ -2,10 +2,17 @@
 import type { Catalogue } from '../catalogue/load.ts';
 import { type Authorised, type Caller, type Clock, dayInVietnam, inForce, type PrefillRequest, type Procedure } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import type { Standing } from './authenticate.ts';
 import { versionOn, versionsOf } from './version.ts';
 
+export interface AuthoriseTools {
+  readonly catalogue: Catalogue;
+  readonly standing: Standing;
+  readonly clock: Clock;
+}
+
 /** Throws a `Problem` where the catalogue, the grant or the roles do not allow the request. */
-export function authorise(caller: Caller, request: PrefillRequest, catalogue: Catalogue, clock: Clock): Authorised {
+export function authorise(caller: Caller, request: PrefillRequest, { catalogue, standing, clock }: AuthoriseTools): Authorised {
   const today = dayInVietnam(clock());
   const versions = versionsOf(catalogue, request.procedure);
   const grants = caller.agency.grants.filter((grant) => grant.procedure === request.procedure);
@@ -14,6 +21,7 @@ export function authorise(caller: Caller, request: PrefillRequest, catalogue: Ca
   if (grant === undefined) throw new Problem('grant-not-in-force');
   const procedure = versionOn(versions, today);
   checkOfficer(request, caller);
+  standing.checkOfficer(caller.agency.id, request.officer);
   if (request.completion === 'deliver' && caller.agency.deliveries === undefined) throw new Problem('no-delivery-address');
   checkRoles(request, procedure);
   return { caller, request, procedure, grant, today } as Authorised;

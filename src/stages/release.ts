@@ -1,16 +1,15 @@
 /** A prefill that was completed later leaves: allowed again at that moment, and on record before it does. */
 import type { AuditEntry } from '../audit/entry.ts';
 import { LogUnavailable } from '../audit/log.ts';
-import type { Catalogue } from '../catalogue/load.ts';
-import type { Caller, Clock, Prefill, PrefillRequest, Receipt } from '../domain.ts';
+import type { Caller, Prefill, PrefillRequest, Receipt } from '../domain.ts';
 import { Problem } from '../problems.ts';
-import { authorise } from './authorise.ts';
+import { type AuthoriseTools, authorise } from './authorise.ts';
 import { plan } from './plan.ts';
 import type { RecordTools } from './record.ts';
 
 /** Throws a `Problem` where the caller may not have all that the reply tells of a person any more: grants change while it waits. */
-export function allowAgain(caller: Caller, request: PrefillRequest, prefill: string, catalogue: Catalogue, clock: Clock): void {
-  const { disclosed, judged, procedure } = plan(authorise(caller, request, catalogue, clock));
+export function allowAgain(caller: Caller, request: PrefillRequest, prefill: string, tools: AuthoriseTools): void {
+  const { disclosed, judged, procedure } = plan(authorise(caller, request, tools));
   const allowed = new Set([...disclosed].map((index) => procedure.fields[index]?.at));
   const papers = new Set([...judged].map((index) => procedure.components[index]?.id));
   const { fields, components } = JSON.parse(prefill) as Prefill;

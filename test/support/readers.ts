@@ -5,14 +5,15 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { adapterFacts, adapters } from '../../adapters/index.ts';
+import { citizenTokens } from '../../src/access/citizens.ts';
+import type { TokenClaims } from '../../src/access/tokens.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { AuditLog } from '../../src/audit/log.ts';
 import type { LogSearch } from '../../src/audit/search.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { type Catalogue, loadCatalogue } from '../../src/catalogue/load.ts';
 import { sandboxCitizenToken, withSandboxCitizens } from '../../src/citizen-keys.ts';
-import { citizenTokens } from '../../src/citizens.ts';
-import type { Agency, Caller, CitizenIssuer, PrefillRequest, Receipt, Scope } from '../../src/domain.ts';
+import type { Agency, Caller, CitizenIssuer, PrefillRequest, Receipt } from '../../src/domain.ts';
 import { exchange } from '../../src/exchange.ts';
 import { auditorRoutes } from '../../src/http/auditor.ts';
 import { citizenRoutes } from '../../src/http/citizen.ts';
@@ -31,6 +32,7 @@ import { citizenAuthenticator } from '../../src/stages/authenticate-citizen.ts';
 import { ISSUER, NOON, temporaryDirectory } from './gateway.ts';
 import { memoryRecords } from './records.ts';
 import { plainSearch } from './search.ts';
+import { everybodyStands } from './standing.ts';
 
 export interface Answered<Body = Record<string, unknown>> {
   readonly status: number;
@@ -110,6 +112,7 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
     log,
     pseudonyms: people,
     configDigest,
+    standing: everybodyStands,
     clock,
     around: new Map(),
     random: () => 0,
@@ -122,13 +125,14 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
     search: (query) => searching.by.search(query),
     summary: (query) => searching.by.summary(query),
   };
-  const verify = async (agency: string): Promise<{ agency: string; client: string; scopes: Scope[]; expires: number } | undefined> => ({
+  const verify = async (agency: string): Promise<TokenClaims> => ({
+    token: agency,
     agency,
     client: agency,
     scopes: ['prefill', 'audit'],
     expires: clock() / 1000 + 60,
   });
-  const authentication = routeAuthentication(authenticator({ verify, agencies: catalogue.agencies, clock }));
+  const authentication = routeAuthentication(authenticator({ verify, agencies: catalogue.agencies, standing: everybodyStands, clock }));
   const sandboxed = withSandboxCitizens(catalogue.gateway.citizens as CitizenIssuer, dataDirectory);
   const citizens = edit === undefined ? sandboxed : edit(sandboxed);
   const authenticate = citizenAuthenticator({ verify: citizenTokens({ citizens, issuer: ISSUER, clock }), clock });

@@ -11,7 +11,8 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from './domain.ts';
+import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from '../domain.ts';
+import type { Once } from './once.ts';
 
 /** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
 const ASSERTION_ALGORITHMS = ['EdDSA', 'ES256'];
@@ -26,15 +27,31 @@ export interface TokenSettings {
   readonly key: KeyObject;
   readonly lifetimeSeconds: number;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly once: Once;
   readonly clock: Clock;
 }
 
+/** What a token is bound to (RFC 7800): the thumbprint of a key that each request proves (RFC 9449), or of a client certificate (RFC 8705). */
+export type Binding = { readonly jkt: string } | { readonly 'x5t#S256': string };
+
 /** What a verified access token says. Expiry in seconds since the epoch. */
 export interface TokenClaims {
+  /** Its identifier, and that of the agency's key it was got with. */
+  readonly token: string;
+  readonly key?: string;
   readonly agency: string;
   readonly client: string;
+  readonly actor?: string;
+  readonly officer?: string;
   readonly scopes: readonly string[];
   readonly expires: number;
+  readonly binding?: Binding;
+}
+
+/** An agency that proved itself, and with which of its keys. */
+export interface ProvenClient {
+  readonly agency: Agency;
+  readonly key: string;
 }
 
 /** A token request that is refused, with its code of RFC 6749 §5.2. Says nothing about which agencies there are. */
@@ -60,8 +77,6 @@ export class Tokens {
   readonly #settings: TokenSettings;
   readonly #publicKey: KeyObject;
   readonly #agencyKeys = new WeakMap<AgencyKey, Promise<Awaited<ReturnType<typeof importJWK>>>>();
-  /** Assertions that were used, until they expire: `agency jti` → expiry in seconds. */
-  readonly #used = new Map<string, number>();
 
   constructor(settings: TokenSettings) {
     this.#settings = settings;
@@ -75,7 +90,7 @@ export class Tokens {
   }
 
   /** The agency that an assertion proves. Throws `TokenRefusal`. */
-  async authenticateClient(assertion: string, tokenEndpoint: string): Promise<Agency> {
+  async authenticateClient(assertion: string, tokenEndpoint: string): Promise<ProvenClient> {
     try {
       return await this.#provenAgency(assertion, tokenEndpoint);
     } catch (error) {
@@ -86,7 +101,7 @@ export class Tokens {
     }
   }
 
-  async #provenAgency(assertion: string, tokenEndpoint: string): Promise<Agency> {
+  async #provenAgency(assertion: string, tokenEndpoint: string): Promise<ProvenClient> {
     const { clock, issuer } = this.#settings;
     if (assertion.length > MAX_TOKEN_LENGTH || !COMPACT.test(assertion)) throw new Unproven('not a compact token');
     const agency = this.#settings.agencies.get(String(decodeJwt(assertion).iss));
@@ -112,8 +127,9 @@ export class Tokens {
     if (typeof jti !== 'string' || jti === '' || jti.length > 200) throw new Unproven('jti');
     // Whoever else an assertion is addressed to could use it here in the agency's name.
     if ([aud].flat().length !== 1) throw new Unproven('more than one audience');
-    this.#useOnce(`${agency.id} ${jti}`, exp, seconds);
-    return agency;
+    const until = (exp + CLOCK_TOLERANCE_SECONDS) * 1000;
+    if (!(await this.#settings.once.use(`assertion ${agency.id} ${jti}`, until))) throw new Unproven('used before');
+    return { agency, key: key.kid };
   }
 
   /** A JWT that the JWK Set verifies. `typ` keeps one kind from being taken for another: only an `at+jwt` is an access token. */
@@ -124,8 +140,9 @@ export class Tokens {
 
   /** A new access token for the scopes asked, all of which the agency must have; without `scope`, for all it has. */
   async issue(
-    agency: Agency,
+    { agency, key }: ProvenClient,
     scope: string | undefined,
+    binding?: Binding,
   ): Promise<{ access_token: string; token_type: 'Bearer'; expires_in: number; scope: string }> {
     const scopes = scope === undefined ? [...agency.scopes] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
     if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
@@ -134,6 +151,8 @@ export class Tokens {
     const now = Math.floor(clock() / 1000);
     const token = await this.sign('at+jwt', {
       client_id: agency.id,
+      client_key: key,
+      ...(binding === undefined ? {} : { cnf: binding }),
       scope: scopes.join(' '),
       iss: issuer,
       sub: agency.id,
@@ -155,16 +174,19 @@ export class Tokens {
         typ: 'at+jwt',
         issuer,
         audience: issuer,
-        requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id', 'scope'],
+        requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id', 'client_key', 'scope'],
         maxTokenAge: lifetimeSeconds,
         clockTolerance: 0,
         currentDate: new Date(clock()),
       });
       return {
+        token: String(payload.jti),
+        key: String(payload.client_key),
         agency: String(payload.sub),
         client: String(payload.client_id),
         scopes: String(payload.scope).split(' '),
         expires: payload.exp ?? 0,
+        ...(payload.cnf === undefined ? {} : { binding: payload.cnf as Binding }),
       };
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined;
@@ -176,14 +198,5 @@ export class Tokens {
     let imported = this.#agencyKeys.get(key);
     if (imported === undefined) this.#agencyKeys.set(key, (imported = importJWK({ ...key } as JWK, key.alg)));
     return imported;
-  }
-
-  #useOnce(name: string, expires: number, now: number): void {
-    for (const [other, until] of this.#used) {
-      if (until + CLOCK_TOLERANCE_SECONDS >= now) break;
-      this.#used.delete(other);
-    }
-    if (this.#used.has(name)) throw new Unproven('used before');
-    this.#used.set(name, expires);
   }
 }

@@ -1,7 +1,7 @@
 /** Citizens' tokens, from an issuer that the configuration names: `at+jwt` (RFC 9068), checked as RFC 8725 advises. */
 import { createRemoteJWKSet, decodeProtectedHeader, errors, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose';
-import { type AgencyKey, type CitizenIssuer, type Clock, dayInVietnam, inForce } from './domain.ts';
-import { Problem } from './problems.ts';
+import { type AgencyKey, type CitizenIssuer, type Clock, dayInVietnam, inForce } from '../domain.ts';
+import { Problem } from '../problems.ts';
 
 /** No token lives longer, however long its issuer would have it. */
 const LIFETIME_SECONDS = 3600;
