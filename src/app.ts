@@ -221,7 +221,7 @@ const told =
     state === 'open' ? logger.warn({ source, seconds }, 'registry left alone') : logger.info({ source }, 'registry asked again');
 
 /** Nothing shuts anybody out yet. */
-const nobodyShutOut: Standing = { shutOut: () => false, checkOfficer: () => {} };
+const nobodyShutOut: Standing = { shutOut: () => false, checkOfficer: () => {}, pace: () => undefined };
 
 /** Where nobody vouches for citizens there is no such address. */
 function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {

@@ -1526,7 +1526,7 @@ t.test('oncegate check', async (t) => {
       status: 1,
       stdout: '',
       stderr: [
-        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct`,
+        `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct, operate`,
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone; schemas/datasets/person.json says what it has`,
         'the configuration has 2 faults',
         '',

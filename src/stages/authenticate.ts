@@ -23,6 +23,8 @@ export interface Standing {
   shutOut(caller: Caller): boolean;
   /** Throws a `Problem` where the official may not ask at the moment. */
   checkOfficer(agency: string, officer: string): void;
+  /** Requests a minute that an official was slowed to; undefined where nobody slowed them. */
+  pace(agency: string, officer: string): number | undefined;
 }
 
 export interface AuthenticateTools {
