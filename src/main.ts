@@ -17,12 +17,13 @@ process.umask(0o077);
 const env = process.env;
 const host = env.HOST ?? '127.0.0.1';
 const port = Number(env.PORT ?? 8080);
+const dataDirectory = env.ONCEGATE_DATA ?? 'var';
 const environment: Environment = {
   host,
   port,
   configDirectory: env.ONCEGATE_CONFIG ?? 'config',
-  dataDirectory: env.ONCEGATE_DATA ?? 'var',
-  stateDirectory: join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'oncegate'),
+  dataDirectory,
+  stateDirectory: join(env.XDG_STATE_HOME || homeState(), 'oncegate'),
   issuer: (env.ONCEGATE_ISSUER ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, ''),
   databaseUrl: env.DATABASE_URL || undefined,
   redisUrl: env.REDIS_URL || undefined,
@@ -30,6 +31,15 @@ const environment: Environment = {
   logLevel: env.LOG_LEVEL ?? 'info',
   secret: (name) => env[name],
 };
+
+/** In a container the user may be a number that no home belongs to. */
+function homeState(): string {
+  try {
+    return join(homedir(), '.local', 'state');
+  } catch {
+    return dataDirectory;
+  }
+}
 
 /** Serves until told to stop. Resolves with the exit code. */
 async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {

