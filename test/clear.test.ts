@@ -113,9 +113,9 @@ async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[])
     headers: { 'content-type': 'application/x-ndjson' },
     body: `${lines.join('\n')}\n{"subject":"${CHILD}\n`,
   });
-  const change = { dataset: 'person', keys: [HUSBAND, `${WIFE}`] };
-  await post('changes', '/v1/sources/population/changes', change, 'X05.1');
-  await post('changes', '/v1/sources/population/changes', { ...change, keys: [`${HUSBAND} PHẠM MINH ĐỨC`] }, 'X05.1');
+  const change = (key: string): object => ({ changes: [{ dataset: 'person', kind: 'person', key }] });
+  await post('changes', '/v1/sources/population/changes', change(HUSBAND), 'X05.1');
+  await post('changes', '/v1/sources/population/changes', change(`${HUSBAND} PHẠM MINH ĐỨC`), 'X05.1');
 
   const registries = [...welcome.matchAll(/(http:\/\/127\.0\.0\.1:[0-9]+) {2}\w/g)].map((match) => match[1] ?? '');
   for (const mode of ['fail', 'garbage', 'wrong-subject', 'flood', 'hang']) {
@@ -125,7 +125,7 @@ async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[])
   for (const registry of registries) await fetch(`${registry}/sandbox/mode`, { method: 'PUT', body: '{"mode":"ok"}' });
 
   for (const body of [
-    { subject: HUSBAND },
+    { reason: 'Khiếu nại 12/2026', auditor: 'X09.1-0007', subject: HUSBAND },
     { reason: `Ông ${HUSBAND}`, subject: HUSBAND },
     { query: { subject: HUSBAND }, subject: `${HUSBAND}0` },
     { officer: 'X01.1-0042' },
@@ -134,7 +134,8 @@ async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[])
     await post('export', '/v1/audit/export', body, 'X09.1');
   }
   await ask('entry', '/v1/audit/entries/0', { agency: 'X09.1', headers: { 'audit-reason': encodeURIComponent(`Ông ${HUSBAND}`) } });
-  await ask('summary', '/v1/audit/summary?from=2026-11-22T00:00:00Z', { agency: 'X09.1' });
+  await ask('entry', '/v1/audit/entries/0', { agency: 'X09.1' });
+  await ask('summary', '/v1/audit/summary?from=2026-11-01&to=2026-11-30&by=agency,procedure', { agency: 'X09.1' });
   const citizens = { issuer: 'https://citizens.oncegate.example', numberClaim: 'sub' } as Parameters<typeof sandboxCitizenToken>[1];
   tokens.set('citizen', await sandboxCitizenToken(dataDirectory, citizens, address, HUSBAND, shiftedNow()));
   await post('ledger', '/v1/accesses', {}, 'citizen');

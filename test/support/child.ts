@@ -47,7 +47,7 @@ export async function startChild(
     let said = '';
     child.stdout.on('data', (chunk) => {
       said += chunk;
-      if (/Oncegate listens[\s\S]*\n\n$/.test(said)) resolve(said);
+      if (/Oncegate listens[\s\S]* registries [\s\S]*\n\n/.test(said)) resolve(said);
     });
     void ended.then((how) => reject(new Error(`the gateway ended before it listened: ${how}\n${errors}`)));
   });
