@@ -203,7 +203,7 @@ async function raw(address: string, bytes: string): Promise<void> {
 
 /** What a reply may say of the person it answers about: the answers that were asked for, with their own access. */
 const isAnswer = ({ status, type, what }: Told): boolean =>
-  (status === 200 && /prefill|cached|two people|land|fail|garbage|wrong-subject|flood|hang|batch|reports/.test(what)) ||
+  (status === 200 && /^(?:prefill|cached|two people|land|fail|garbage|wrong-subject|flood|hang|batch|reports)\b/.test(what)) ||
   (status === 200 && type.includes('csv'));
 
 /** The names, numbers, telephones and serials that the answers about marked people hold. */
