@@ -44,8 +44,15 @@ function homeState(): string {
 /** Serves until told to stop. Resolves with the exit code. */
 async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error('PORT must be a number from 1 to 65535');
-  const [{ pino }, { createGateway }] = await Promise.all([import('pino'), import('./app.ts')]);
+  const [{ pino }, { createGateway }, { whereItArose }] = await Promise.all([import('pino'), import('./app.ts'), import('./problems.ts')]);
   const logger = pino({ level: environment.logLevel, base: null });
+  // What nobody waited for may quote a person: where it arose is said, and no more.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      logger.fatal({ cause: whereItArose(error) }, 'crashed');
+      process.exit(1);
+    });
+  }
   const sandbox = sandboxed ? await (await import('./sandbox/index.ts')).startSandbox() : undefined;
   try {
     const gateway = await createGateway({ environment, sandbox, logger });

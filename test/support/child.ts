@@ -10,6 +10,8 @@ export interface ChildGateway {
   readonly errors: () => string;
   /** What it wrote until it listened. */
   readonly welcome: string;
+  /** All that it wrote so far. */
+  readonly written: () => Buffer;
 }
 
 /** The grants of the sandbox end one day; the process is told that it is not that day yet. */
@@ -38,16 +40,25 @@ export async function startChild(
   });
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
+  const written: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => written.push(chunk));
   const ended = new Promise<number | string>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown')));
   const welcome = await new Promise<string>((resolve, reject) => {
     let said = '';
     child.stdout.on('data', (chunk) => {
       said += chunk;
-      if (/Oncegate listens[\s\S]*\n\n$/.test(said)) resolve(said);
+      if (/Oncegate listens[\s\S]* registries [\s\S]*\n\n/.test(said)) resolve(said);
     });
     void ended.then((how) => reject(new Error(`the gateway ended before it listened: ${how}\n${errors}`)));
   });
-  return { address: `http://127.0.0.1:${port}`, process: child, ended, errors: () => errors, welcome };
+  return {
+    address: `http://127.0.0.1:${port}`,
+    process: child,
+    ended,
+    errors: () => errors,
+    welcome,
+    written: () => Buffer.concat(written),
+  };
 }
 
 export async function childToken(address: string, dataDirectory: string, agency: string, issuer = address): Promise<string> {

@@ -18,6 +18,9 @@ export interface TestPostgres {
 }
 
 export interface OwnServer {
+  readonly directory: string;
+  /** What it wrote into its own log. */
+  said(): string;
   /** Stops as an operator stops it, with everything written back, and starts again; as a standby, until it is promoted, where asked to. */
   restart(as?: 'standby'): Promise<void>;
   /** Stops as a crash stops it: nothing is written back, and what was promised is in the journal or lost. */
@@ -26,11 +29,11 @@ export interface OwnServer {
 }
 
 /** The reason where there is none. With `CI` set that is an error: a suite that skips there tests nothing. */
-export async function findPostgres(): Promise<TestPostgres | string> {
+export async function findPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres | string> {
   const { DATABASE_URL, CI } = process.env;
   if (DATABASE_URL) return databasesOf(DATABASE_URL);
   const binaries = findBinaries();
-  if (binaries !== undefined) return startCluster(binaries);
+  if (binaries !== undefined) return startCluster(binaries, settings);
   const reason = 'postgres: no PostgreSQL server on this machine and no DATABASE_URL';
   if (CI) throw new Error(reason);
   return reason;
@@ -70,7 +73,7 @@ wait
 rm -rf "$0"
 `;
 
-async function startCluster(binaries: string): Promise<TestPostgres> {
+async function startCluster(binaries: string, more: Readonly<Record<string, string>>): Promise<TestPostgres> {
   const directory = mkdtempSync(join(tmpdir(), 'oncegate-postgres-'));
   const who = whoRuns('postgres');
   if (who.uid !== undefined && who.gid !== undefined) chownSync(directory, who.uid, who.gid);
@@ -78,7 +81,7 @@ async function startCluster(binaries: string): Promise<TestPostgres> {
   const made = spawnSync(join(binaries, 'initdb'), initdb, { ...who, cwd: directory });
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
   const port = await freePort();
-  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', shared_buffers: '32MB' };
+  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', shared_buffers: '32MB', ...more };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const keeper = spawn('/bin/sh', ['-c', KEEPER, directory, join(binaries, 'postgres'), '-D', directory, ...flags], {
     ...who,
@@ -103,6 +106,8 @@ async function startCluster(binaries: string): Promise<TestPostgres> {
   return {
     ...databasesOf(address),
     server: {
+      directory,
+      said: () => said,
       async restart(as) {
         await signal('INT');
         if (as === 'standby') writeFileSync(join(directory, 'standby.signal'), '');
