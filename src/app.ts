@@ -1,6 +1,7 @@
 /** The composition root: what is plugged into what. */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
@@ -23,11 +24,12 @@ import { agencyRoutes } from './http/agency.ts';
 import { auditorRoutes } from './http/auditor.ts';
 import { type CitizenTools, citizenRoutes } from './http/citizen.ts';
 import { logRoutes } from './http/log.ts';
+import { Traffic } from './http/metrics.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
 import { operatorRoutes } from './http/operator.ts';
 import { auditReading } from './http/reading.ts';
-import { buildServer } from './http/server.ts';
+import { buildServer, openToOperators } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
@@ -61,6 +63,8 @@ export interface Environment {
   /** Path of the CAs that are trusted with Redis; the system's where there is none. */
   readonly redisCa?: string | undefined;
   readonly logLevel: string;
+  /** A second address for operators alone; without it they share the first. */
+  readonly operators?: { readonly host: string; readonly port: number } | undefined;
   /** A secret that a file of the configuration refers to as `env:NAME`. */
   readonly secret: (name: string) => string | undefined;
 }
@@ -79,6 +83,8 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly server: FastifyInstance;
   readonly catalogue: Catalogue;
+  /** Listens, for operators too where they have an address of their own. Rejects where an address is taken. */
+  listen(): Promise<void>;
   /** Finishes what is in flight, writes what waits for the log, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -96,8 +102,7 @@ export function openCatalogue(directory: string, sandbox: boolean): Catalogue {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const opened = new AsyncDisposableStack();
   try {
-    const { server, catalogue } = await compose(options, opened);
-    return { server, catalogue, close: () => opened.disposeAsync() };
+    return { ...(await compose(options, opened)), close: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw error;
@@ -147,10 +152,16 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const completions = await openCompletions(tools, { ...later, around }, opened);
   const onRecord = auditReading({ log, configDigest, clock });
   let stopping = false;
+  const traffic = new Traffic();
+  const { operators } = environment;
+  const https = issuer.startsWith('https:');
   const server = await buildServer({
     logger,
     schemas: (interfaceSchemas ??= apiSchemas()),
     describe: (instance) => describeApi(instance, VERSION),
+    traffic,
+    separate: operators !== undefined,
+    https,
     audiences: [
       agencyRoutes({
         catalogue,
@@ -170,15 +181,36 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
       tokenRoutes(tokens, issuer),
-      operatorRoutes({ book, completions, configDigest, stopping: () => stopping }),
+      operatorRoutes({
+        book,
+        completions,
+        configDigest,
+        traffic,
+        metrics: sandbox !== undefined || operators !== undefined,
+        sources: around,
+        stopping: () => stopping,
+      }),
     ],
   });
+  // Closed after the first: it says that the process is stopping as long as that takes.
+  let operatorsServer: Server | undefined;
+  opened.defer(async () => operatorsServer && closed(operatorsServer));
   opened.defer(async () => {
     stopping = true;
     await server.close();
   });
-  return { server, catalogue };
+  const listen = async (): Promise<void> => {
+    await server.listen({ host: environment.host, port: environment.port });
+    if (operators !== undefined) operatorsServer = await openToOperators(server, https, operators);
+  };
+  return { server, catalogue, listen };
 }
+
+const closed = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 
 /** The registries, each with its checks and its protection around it and the cache before it. */
 async function openSources(

@@ -29,6 +29,7 @@ const environment: Environment = {
   redisUrl: env.REDIS_URL || undefined,
   redisCa: env.REDIS_CA || undefined,
   logLevel: env.LOG_LEVEL ?? 'info',
+  operators: addressOf(env.ONCEGATE_OPERATORS || undefined),
   secret: (name) => env[name],
 };
 
@@ -41,9 +42,18 @@ function homeState(): string {
   }
 }
 
+/** `host:port`, an IPv6 address in brackets. */
+function addressOf(text: string | undefined): Environment['operators'] {
+  if (text === undefined) return undefined;
+  const [, host = '', at = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|[^:[\]]+):([0-9]{1,5})$/.exec(text) ?? [];
+  return { host: host || text.slice(0, text.lastIndexOf(':')), port: Number(at) };
+}
+
 /** Serves until told to stop. Resolves with the exit code. */
 async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error('PORT must be a number from 1 to 65535');
+  if (environment.operators && !(environment.operators.port >= 1 && environment.operators.port <= 65535))
+    throw new Error('ONCEGATE_OPERATORS must be host:port');
   const [{ pino }, { createGateway }, { whereItArose }] = await Promise.all([import('pino'), import('./app.ts'), import('./problems.ts')]);
   const logger = pino({ level: environment.logLevel, base: null });
   // What nobody waited for may quote a person: where it arose is said, and no more.
@@ -57,7 +67,7 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   try {
     const gateway = await createGateway({ environment, sandbox, logger });
     try {
-      await gateway.server.listen({ host, port });
+      await gateway.listen();
     } catch (error) {
       await gateway.close();
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new Error(`port ${port} is taken: set PORT to another`);

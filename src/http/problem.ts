@@ -57,10 +57,14 @@ export function logFailure({ code, options }: Problem, request: FastifyRequest):
   if (problems[code].status >= 500) request.log.error({ code, cause: whereItArose(options.cause) }, 'request failed');
 }
 
+/** As what a reply refused: a problem's code, or that of RFC 6749. */
+export const refusals = new WeakMap<FastifyReply, string>();
+
 export async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const problem = toProblem(error);
   const document = problemDocument(problem);
   logFailure(problem, request);
+  refusals.set(reply, problem.code);
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (problem.code === 'insufficient-scope') reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   if (problem.options.retryAfterSeconds !== undefined) reply.header('retry-after', problem.options.retryAfterSeconds);

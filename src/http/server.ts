@@ -1,9 +1,7 @@
 /** The HTTP server: what holds for every route, and the routes of each audience plugged in. */
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -13,8 +11,10 @@ import fastify, {
 } from 'fastify';
 import { Problem } from '../problems.ts';
 import { isWatched } from './arrival.ts';
-import { problemDocument, sendProblem } from './problem.ts';
-import { NotStrictJson, parseStrictJson } from './strict-json.ts';
+import type { Traffic } from './metrics.ts';
+import { type Address, type Hidden, openDoor, operatorsRoutes } from './operators-door.ts';
+import { problemDocument, refusals, sendProblem } from './problem.ts';
+import { strictInput } from './strict-input.ts';
 
 export interface ServerSettings {
   readonly logger: FastifyBaseLogger;
@@ -23,6 +23,11 @@ export interface ServerSettings {
   /** Adds the description of the interface; it must see the routes as they are added. */
   readonly describe: (server: FastifyInstance) => Promise<void>;
   readonly audiences: readonly FastifyPluginAsync[];
+  readonly traffic?: Traffic;
+  /** Whether operators have a door of their own. */
+  readonly separate?: boolean;
+  /** Whether callers come by https, here or in front. */
+  readonly https?: boolean;
 }
 
 const BODY_BYTES = 64 * 1024;
@@ -33,41 +38,58 @@ const MAX_CONNECTIONS = 4096;
 const STALLED_MS = 30_000;
 /** A request that has not arrived whole within this is cut. Milliseconds. */
 const ARRIVAL_MS = 10_000;
+/** How long a connection is kept that nobody uses: longer than a proxy in front keeps it. Milliseconds. */
+const KEPT_MS = 72_000;
 /** How often that is looked at; Node's own 30 seconds would let a slow body stay open four times as long. Milliseconds. */
 const ARRIVAL_CHECK_MS = 1000;
 
+/** OWASP's for an interface that shows nothing by itself; the pages have a policy of their own. No header of CORS is ever sent: no other site's page may read a reply. */
 const EVERY_REPLY = {
   'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
   'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
 };
+/** Two years, as browsers that preload want it. */
+const HTTPS_ALONE = { 'strict-transport-security': 'max-age=63072000; includeSubDomains' };
 
-export async function buildServer({ logger, schemas, describe, audiences }: ServerSettings): Promise<FastifyInstance> {
+const HTTP = { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CHECK_MS };
+
+const everyReplyBy = (https: boolean): Readonly<Record<string, string>> => ({ ...EVERY_REPLY, ...(https ? HTTPS_ALONE : {}) });
+
+export async function buildServer(settings: ServerSettings): Promise<FastifyInstance> {
+  const { logger, schemas, describe, audiences, traffic, separate = false, https = false } = settings;
+  const everyReply = everyReplyBy(https);
   const server = fastify({
     loggerInstance: logger,
     // Fastify's own request lines hold the URL as it was asked.
     logController: new LogController({ disableRequestLogging: true }),
-    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply.headers(EVERY_REPLY)),
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply.headers(everyReply)),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES,
     requestTimeout: ARRIVAL_MS,
     connectionTimeout: STALLED_MS,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: KEPT_MS,
     exposeHeadRoutes: false,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 64 },
-    http: { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CHECK_MS },
-    clientErrorHandler: refuseUnparsed,
+    http: HTTP,
+    clientErrorHandler: refuseUnparsed(everyReply),
   });
   strictInput(server, schemas);
   for (const schema of schemas) server.addSchema(schema);
 
   server.setErrorHandler(sendProblem);
-  const methodsAt = routeTable(server);
+  const hidden = operatorsRoutes(server, separate);
+  const methodsAt = routeTable(server, hidden);
   server.setNotFoundHandler((request, reply) => sendProblem(new Problem('not-found'), request, reply));
   server.addHook('onRequest', async (request, reply) => {
-    reply.headers(EVERY_REPLY);
+    reply.headers(everyReply);
+    if (hidden(request, request.routeOptions.url)) throw new Problem('not-found');
     if (!request.is404) return;
     // Before the body is read: where there is no route, what the body holds does not matter.
     const methods = methodsAt(request);
@@ -87,10 +109,12 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
   endConnections(server);
   // One line a request, of what cannot name a person: the route as it was declared, never the URL as it was asked.
   server.addHook('onResponse', async (request, reply) => {
+    const { url = 'none' } = request.routeOptions;
+    traffic?.answered(request.method, url, reply.statusCode, reply.elapsedTime / 1000, refusals.get(reply));
     request.log.info(
       {
         method: request.method,
-        route: request.routeOptions.url ?? 'none',
+        route: url,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
       },
@@ -102,60 +126,24 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
   return server;
 }
 
+/** Opens the operators' own door of a server that is ready. */
+export const openToOperators = (server: FastifyInstance, https: boolean, address: Address): Promise<Server> =>
+  openDoor(server, { ...HTTP, requestTimeout: ARRIVAL_MS, keepAliveTimeout: KEPT_MS }, refuseUnparsed(everyReplyBy(https)), address);
+
 /** Which methods the path of a request has. Fastify itself finds routes by their declared path only. */
-function routeTable(server: FastifyInstance): (request: FastifyRequest) => string[] {
-  const routes: { methods: string[]; path: RegExp }[] = [];
+function routeTable(server: FastifyInstance, hidden: Hidden): (request: FastifyRequest) => string[] {
+  const routes: { url: string; methods: string[]; path: RegExp }[] = [];
   server.addHook('onRoute', ({ method, url }) => {
     const parts = url.split('/').map((part) => {
       if (part.startsWith(':')) return '[^/]+';
       return part === '*' ? '.*' : part.replaceAll('.', '\\.');
     });
-    routes.push({ methods: [method].flat(), path: new RegExp(`^${parts.join('/')}$`) });
+    routes.push({ url, methods: [method].flat(), path: new RegExp(`^${parts.join('/')}$`) });
   });
   return (request) => {
     const [path = ''] = request.url.split('?');
-    return [...new Set(routes.filter((route) => route.path.test(path)).flatMap((route) => route.methods))];
+    return [...new Set(routes.filter((route) => route.path.test(path) && !hidden(request, route.url)).flatMap((route) => route.methods))];
   };
-}
-
-/** By the list of schemas: servers of one process that are given the same compile them once. */
-const validators = new WeakMap<readonly object[], Ajv2020>();
-
-function makeValidators(): Ajv2020 {
-  const ajv = new Ajv2020({
-    coerceTypes: false,
-    useDefaults: false,
-    removeAdditional: false,
-    allErrors: false,
-    strict: true,
-    strictRequired: false,
-  });
-  (formats as unknown as (ajv: Ajv2020) => void)(ajv);
-  return ajv;
-}
-
-/** Fastify would drop unknown members, turn 7 into "7" and take the last of two equal members. Here what is wrong is refused. */
-function strictInput(server: FastifyInstance, schemas: readonly object[]): void {
-  const ajv = validators.get(schemas) ?? makeValidators();
-  validators.set(schemas, ajv);
-  server.setValidatorCompiler(({ schema }) => {
-    const id = (schema as { $id?: string; $ref?: string }).$ref ?? (schema as { $id?: string }).$id;
-    for (const [name, known] of Object.entries(server.getSchemas())) {
-      if (ajv.getSchema(name) === undefined) ajv.addSchema(known as object, name);
-    }
-    return (id === undefined ? undefined : ajv.getSchema(id.replace('#', ''))) ?? ajv.compile(schema);
-  });
-  // Fastify's own serialiser would drop from a reply whatever its schema does not name; tests hold replies to their schemas instead.
-  server.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => {
-    try {
-      return parseStrictJson(body);
-    } catch (error) {
-      if (error instanceof NotStrictJson) throw new Problem('malformed-json', { detail: error.message });
-      throw error;
-    }
-  });
 }
 
 /** Node starts every request that one piece of input holds: a caller who sends many and reads no answer would fill the memory. */
@@ -196,24 +184,26 @@ function endConnections(server: FastifyInstance): void {
 }
 
 /** What Node could not even parse as HTTP: no route, no reply object, only a socket. */
-function refuseUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isWatched(socket)) return;
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const code = { HPE_HEADER_OVERFLOW: 'headers-too-large', ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout' }[error.code ?? ''] as
-    | 'headers-too-large'
-    | 'request-timeout'
-    | undefined;
-  const document = problemDocument(new Problem(code ?? 'invalid-request'));
-  const body = JSON.stringify(document);
-  const headers = {
-    ...EVERY_REPLY,
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
+const refuseUnparsed =
+  (everyReply: Readonly<Record<string, string>>) =>
+  (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isWatched(socket)) return;
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    const code = { HPE_HEADER_OVERFLOW: 'headers-too-large', ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout' }[error.code ?? ''] as
+      | 'headers-too-large'
+      | 'request-timeout'
+      | undefined;
+    const document = problemDocument(new Problem(code ?? 'invalid-request'));
+    const body = JSON.stringify(document);
+    const headers = {
+      ...everyReply,
+      'content-type': 'application/problem+json',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}\r\n${lines.join('')}\r\n${body}`);
   };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}\r\n${lines.join('')}\r\n${body}`);
-}

@@ -3,6 +3,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { TokenRefusal, type Tokens } from '../access/tokens.ts';
 import { SCOPES } from '../domain.ts';
 import { operation } from './operation.ts';
+import { refusals } from './problem.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
@@ -55,6 +56,7 @@ export const tokenRoutes =
           return token;
         } catch (error) {
           if (!(error instanceof TokenRefusal)) throw error;
+          refusals.set(reply, error.code);
           request.log.warn({ error: error.code, reason: error.reason }, 'token refused');
           return reply.code(error.code === 'invalid_client' ? 401 : 400).send({ error: error.code, error_description: error.message });
         }

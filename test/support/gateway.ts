@@ -48,6 +48,7 @@ export interface TestGatewayOptions {
   readonly redisUrl?: string;
   readonly now?: number;
   readonly databaseUrl?: string;
+  readonly operators?: { readonly host: string; readonly port: number };
   /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
   readonly random?: () => number;
   /** Stands between the gateway and its log, to break it. */
@@ -72,6 +73,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       databaseUrl,
       redisUrl: options.redisUrl,
       logLevel: 'trace',
+      operators: options.operators,
       secret: () => undefined,
     },
     sandbox,
@@ -83,14 +85,16 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       return breakLog(store);
     },
   });
-  const address = await gateway.server.listen({ host: '127.0.0.1', port: 0 });
+  await gateway.listen();
+  const { port } = gateway.server.server.address() as AddressInfo;
+  const address = `http://127.0.0.1:${port}`;
   const tokens = new Map<string, string>();
 
   return {
     gateway,
     sandbox,
     address,
-    port: (gateway.server.server.address() as AddressInfo).port,
+    port,
     dataDirectory,
     time,
     lines,
