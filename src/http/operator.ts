@@ -13,13 +13,14 @@ export interface OperatorTools {
   readonly book: { readonly log: AuditLog; readonly search: LogSearch; readonly witnesses: Witnesses | undefined };
   /** Prefills that are to be completed later. */
   readonly completions: { counts(): Promise<{ readonly pending: number; readonly failing: number }> };
+  readonly shutOuts: { readable(): boolean };
   readonly configDigest: string;
   /** Whether the process was told to stop. */
   readonly stopping: () => boolean;
 }
 
 export const operatorRoutes =
-  ({ book: { log, search, witnesses }, completions, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
+  ({ book: { log, search, witnesses }, completions, shutOuts, configDigest, stopping }: OperatorTools): FastifyPluginAsync =>
   async (server) => {
     server.get('/healthz', {
       schema: operation({ summary: 'Whether the process lives', tag: 'Operators', scope: 'none', reply: 'Health' }),
@@ -44,6 +45,7 @@ export const operatorRoutes =
           status: ready ? 'ok' : 'unready',
           log: writable ? 'ok' : 'unwritable',
           ...(progress === undefined ? { search: 'unreadable' } : { search: 'ok', behind: progress.size - progress.followed }),
+          shutOuts: shutOuts.readable() ? 'ok' : 'unreadable',
           ...(counts === undefined ? {} : { completions: counts }),
           ...(witnesses === undefined
             ? {}
