@@ -3,7 +3,7 @@ import pg from 'pg';
 import { clientConfig, plain, prepare } from '../audit/postgres-session.ts';
 import { inTurn, type ShutOut, type ShutOutStore } from './shut-outs.ts';
 
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 4000;
 /** One to decide, one to look: whoever looks does not wait for whoever decides. */
 const CONNECTIONS = 2;
 

@@ -6,7 +6,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { inTurn, type ShutOut, type ShutOutStore } from './shut-outs.ts';
 
 /** How long one that decides waits for another, and how often it looks: without blocking this process, since the other writes the log meanwhile. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 4000;
 const PAUSE_MS = 10;
 /** How long a reader waits for whoever opens the file first. */
 const BUSY_MS = 500;
@@ -29,8 +29,11 @@ export function openSqliteShutOuts(path: string): ShutOutStore {
   );
   const read = (body: unknown): ShutOut => JSON.parse(String(body)) as ShutOut;
   const alone = inTurn();
+  let ended = Number.NEGATIVE_INFINITY;
 
   const begin = async (): Promise<void> => {
+    // Whoever has just decided lets others come first: they look only now and then.
+    if (performance.now() - ended < 2 * PAUSE_MS) await after(2 * PAUSE_MS);
     for (const end = performance.now() + PATIENCE_MS; ; await after(PAUSE_MS)) {
       try {
         return writer.exec('BEGIN IMMEDIATE');
@@ -51,6 +54,8 @@ export function openSqliteShutOuts(path: string): ShutOutStore {
         } catch (error) {
           if (writer.isOpen && writer.isTransaction) writer.exec('ROLLBACK');
           throw error;
+        } finally {
+          ended = performance.now();
         }
       }),
     since: async (change) => since.all(change).map((row) => ({ change: Number(row.change), shutOut: read(row.body) })),

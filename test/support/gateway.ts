@@ -45,6 +45,8 @@ export interface TestGatewayOptions {
   /** A sandbox to share, kept on close; otherwise one of its own. */
   readonly sandbox?: Sandbox;
   readonly issuer?: string;
+  /** Where it listens, for what has to know before; one of the kernel's choice unless said. */
+  readonly port?: number;
   readonly redisUrl?: string;
   readonly now?: number;
   readonly databaseUrl?: string;
@@ -83,7 +85,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       return breakLog(store);
     },
   });
-  const address = await gateway.server.listen({ host: '127.0.0.1', port: 0 });
+  const address = await gateway.server.listen({ host: '127.0.0.1', port: options.port ?? 0 });
   const tokens = new Map<string, string>();
 
   return {
