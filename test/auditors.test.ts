@@ -336,6 +336,7 @@ t.test('a column for every member of an entry', async (t) => {
     retention: { before: { intent: '2026' }, count: 2, upTo: 9 },
     logKey: { key: 'k', signature: 's' },
     unfilled: { '/c': 'ask' },
+    shutOut: { kind: 'agency', whose: 'X01.1' },
   };
   const body = JSON.stringify({ ...entry, ...special });
   const [head = [], row = []] = readCsv(FORMATS.csv.head + FORMATS.csv.line({ index: 1, body }));

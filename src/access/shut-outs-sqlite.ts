@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as after } from 'node:timers/promises';
 import { inTurn, type ShutOut, type ShutOutStore } from './shut-outs.ts';
 
-/** How long one that decides waits for another, and how often it looks: without blocking this process, since the other writes the log meanwhile. */
-const PATIENCE_MS = 4000;
+/** How often one that decides looks whether another is done, and how long it pauses: it does not block this process, since the other writes the log meanwhile. */
+const TRIES = 400;
 const PAUSE_MS = 10;
 /** How long a reader waits for whoever opens the file first. */
 const BUSY_MS = 500;
@@ -34,12 +34,12 @@ export function openSqliteShutOuts(path: string): ShutOutStore {
   const begin = async (): Promise<void> => {
     // Whoever has just decided lets others come first: they look only now and then.
     if (performance.now() - ended < 2 * PAUSE_MS) await after(2 * PAUSE_MS);
-    for (const end = performance.now() + PATIENCE_MS; ; await after(PAUSE_MS)) {
+    for (let tries = TRIES; ; await after(PAUSE_MS)) {
       try {
         return writer.exec('BEGIN IMMEDIATE');
       } catch (error) {
         const { errcode } = error as { errcode?: number };
-        if (errcode === undefined || (errcode & 0xff) !== BUSY || performance.now() > end) throw error;
+        if (errcode === undefined || (errcode & 0xff) !== BUSY || --tries === 0) throw error;
       }
     }
   };
