@@ -8,6 +8,7 @@ import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
 import { onceInMemory } from './access/once.ts';
+import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
@@ -27,6 +28,7 @@ import { logRoutes } from './http/log.ts';
 import { Traffic } from './http/metrics.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
+import { shutOutRoutes } from './http/operator/shut-outs.ts';
 import { operatorRoutes } from './http/operator.ts';
 import { auditReading } from './http/reading.ts';
 import { buildServer, openToOperators } from './http/server.ts';
@@ -41,7 +43,7 @@ import { type OpenPostman, openReceivers } from './receivers.ts';
 import { type Around, around } from './stages/around/around.ts';
 import type { Changed } from './stages/around/circuit.ts';
 import { askSource } from './stages/ask.ts';
-import { authenticator, type Standing } from './stages/authenticate.ts';
+import { authenticator } from './stages/authenticate.ts';
 import { citizenAuthenticator } from './stages/authenticate-citizen.ts';
 import { Guesses } from './stages/guesses.ts';
 import type { ResolveTools } from './stages/resolve.ts';
@@ -130,15 +132,17 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
+  const { keptOut: standing, desk: shutOutDesk } = await openStanding(options, opened);
+  const shutOuts = shutOutDesk({ log, configDigest });
   const tokens = new Tokens({
     issuer,
     key: keys.token,
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
     once: onceInMemory(clock),
+    shutOut: standing.shutOut,
     clock,
   });
-  const standing = nobodyShutOut;
   const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }));
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
@@ -150,7 +154,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
-  const onRecord = auditReading({ log, configDigest, clock });
+  const onRecord = auditReading({ log, configDigest, clock, standing });
   let stopping = false;
   const traffic = new Traffic();
   const { operators } = environment;
@@ -176,7 +180,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
         exchangeInBatch: (caller, request, gone) => exchange(caller, request, { ...tools, errand: 'batch' }, gone),
       }),
-      auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
+      auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, standing, authentication }),
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
@@ -184,12 +188,14 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       operatorRoutes({
         book,
         completions,
+        shutOuts: standing,
         configDigest,
         traffic,
         metrics: sandbox !== undefined || operators !== undefined,
         sources: around,
         stopping: () => stopping,
       }),
+      shutOutRoutes({ desk: shutOuts, agencies, standing, log, configDigest, clock, authentication }),
     ],
   });
   // Closed after the first: it says that the process is stopping as long as that takes.
@@ -252,8 +258,13 @@ const told =
   (state, seconds) =>
     state === 'open' ? logger.warn({ source, seconds }, 'registry left alone') : logger.info({ source }, 'registry asked again');
 
-/** Nothing shuts anybody out yet. */
-const nobodyShutOut: Standing = { shutOut: () => false, checkOfficer: () => {}, pace: () => undefined };
+/** What the process log holds of shut-outs: never who. */
+function openStanding({ environment, logger, clock = Date.now }: GatewayOptions, opened: AsyncDisposableStack): Promise<ShutOuts> {
+  const path = join(environment.dataDirectory, 'shut-outs.db');
+  const report = (what: string, about?: object, error?: unknown): void =>
+    logger.warn({ ...about, ...(error === undefined ? {} : { cause: whereItArose(error) }) }, what);
+  return openShutOuts({ path, databaseUrl: environment.databaseUrl, clock, report }, opened);
+}
 
 /** Where nobody vouches for citizens there is no such address. */
 function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {

@@ -1,4 +1,4 @@
-/** The command line: `oncegate serve | check | token | prefill | verify | audit | keys | agency | procedure`. */
+/** The command line: `oncegate serve | check | token | prefill | verify | audit | keys | agency | procedure | shut-out | let-in | shut-outs`. */
 import { parseArgs } from 'node:util';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { ClientError } from './client.ts';
@@ -22,6 +22,14 @@ oncegate keys rotate log|pseudonym|cache [--from <time>]
                                                make a new key; --from lets several gateways change at once
 oncegate agency new <id>                       make a key pair and the agency's file
 oncegate procedure new <code>                  start a procedure's file from the legal table
+oncegate shut-out agency <id> | key <agency> <kid> | token <jti> | officer <officer> | supplier <id>
+    --reason "…" --officer <official> [--until <time>] [--per-minute <number>]
+    [--operator X00.1] [--key <file>]
+                                               keep somebody out of every gateway; --per-minute slows an officer
+oncegate let-in <id> --reason "…" --officer <official> [--operator X00.1] [--key <file>]
+                                               let in again whom a shut-out keeps out
+oncegate shut-outs [--all] [--operator X00.1] [--key <file>]
+                                               list who is kept out; --all with those who were
 oncegate help                                  print this`;
 
 /** Each is loaded when it is called: what checks a receipt need not wait for what serves. */
@@ -37,6 +45,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./commands/audit.ts')).audit,
   keys: async () => (await import('./commands/keys.ts')).keys,
   agency: async () => (await import('./commands/agency.ts')).agency,
+  'shut-out': async () => (await import('./commands/shut-out.ts')).shutOut,
+  'let-in': async () => (await import('./commands/shut-out.ts')).letIn,
+  'shut-outs': async () => (await import('./commands/shut-out.ts')).shutOuts,
   procedure: async () => (await import('./commands/procedure.ts')).procedure,
 };
 

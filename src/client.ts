@@ -70,6 +70,14 @@ export class Client {
     })) as ProcedureView;
   }
 
+  /** For an operator: what is asked with a token of that scope alone; with a body it is a POST. */
+  async operate(path: string, body?: object): Promise<unknown> {
+    const authorization = `Bearer ${await this.token('operate')}`;
+    if (body === undefined) return this.#send(path, { headers: { authorization } });
+    const headers = { authorization, 'content-type': 'application/json' };
+    return this.#send(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  }
+
   /** What lies below the log's prefix, for a verifier: a long log outlasts a token, and a gateway that is busy is asked again. */
   async log(path: string): Promise<Buffer> {
     const address = `${this.#issuer}/v1/log/${path}`;

@@ -3,6 +3,7 @@ import type { AuditLog } from './audit/log.ts';
 import type { Authorised, Caller, Clock, Completion, Plan, Prefill, PrefillRequest, Receipt, Resolved } from './domain.ts';
 import { Problem } from './problems.ts';
 import { assemble } from './stages/assemble.ts';
+import { checkStanding } from './stages/authenticate.ts';
 import { type AuthoriseTools, authorise } from './stages/authorise.ts';
 import { underDeadline } from './stages/deadline.ts';
 import { awaited, pending, stillAway } from './stages/pending.ts';
@@ -125,8 +126,8 @@ async function answered(
   return { authorised, planned, resolved: await resolveInTime(record, authorised, planned, tools, gone) };
 }
 
-/** Asks whom the plan names, on record first, and leaves time to write the outcome. */
-export function resolveInTime(
+/** Asks whom the plan names, on record first, and leaves time to write the outcome. Throws a `Problem` where the caller was shut out meanwhile. */
+export async function resolveInTime(
   record: ExchangeRecord,
   authorised: Authorised,
   planned: Plan,
@@ -135,7 +136,9 @@ export function resolveInTime(
 ): Promise<Resolved> {
   const milliseconds = tools.catalogue.gateway.deadlineMs - CLOSING_MS;
   const open: Open = (found) => record.open(authorised, planned, found);
-  return underDeadline(milliseconds, (signal) => resolveAndFollow(authorised, planned, open, tools, signal), gone);
+  const resolved = await underDeadline(milliseconds, (signal) => resolveAndFollow(authorised, planned, open, tools, signal), gone);
+  checkStanding(tools.standing, authorised.caller, authorised.request.officer);
+  return resolved;
 }
 
 const filled = (record: ExchangeRecord, authorised: Authorised, planned: Plan, resolved: Resolved, tools: ExchangeTools): Prefill =>

@@ -10,10 +10,13 @@ import type { AuditEntry } from '../src/audit/entry.ts';
 import type { DayTally, Found, LogSearch, SearchQuery } from '../src/audit/search.ts';
 import { LogBroken, type LogStore } from '../src/audit/store.ts';
 import { cell, FORMATS } from '../src/http/audit/formats.ts';
+import { Problem } from '../src/problems.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
+import type { Standing } from '../src/stages/authenticate.ts';
 import { chance, seedOf } from './support/chance.ts';
 import { type Answered, startReaders } from './support/readers.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { everybodyStands } from './support/standing.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);
@@ -333,6 +336,7 @@ t.test('a column for every member of an entry', async (t) => {
     retention: { before: { intent: '2026' }, count: 2, upTo: 9 },
     logKey: { key: 'k', signature: 's' },
     unfilled: { '/c': 'ask' },
+    shutOut: { kind: 'agency', whose: 'X01.1' },
   };
   const body = JSON.stringify({ ...entry, ...special });
   const [head = [], row = []] = readCsv(FORMATS.csv.head + FORMATS.csv.line({ index: 1, body }));
@@ -573,6 +577,30 @@ t.test('a gateway that stops does not wait for who reads an export, and they see
   await once(reply, 'data');
   await other.server.close();
   t.match(await ended, /^broken/);
+  await other.close();
+});
+
+t.test('an export breaks off once its reader is shut out', async (t) => {
+  const out = { agency: false, officer: false };
+  const standing: Standing = {
+    ...everybodyStands,
+    shutOut: () => out.agency,
+    checkOfficer: (_agency, officer) => {
+      if (out.officer && officer === 'X09.1-0007') throw new Problem('officer-stopped');
+    },
+  };
+  const other = await startReaders({ sandbox, standing });
+  other.searching.by = generated(10_000_000);
+  for (const who of ['agency', 'officer'] as const) {
+    const reply = await opened({ format: 'ndjson', auditor: 'X09.1-0007' }, other.address);
+    const ended = ending(reply);
+    reply.resume();
+    await once(reply, 'data');
+    out[who] = true;
+    t.match(await ended, /^broken/, who);
+    t.match((await opened({ format: 'ndjson', auditor: 'X09.1-0007' }, other.address)).statusCode, who === 'agency' ? 401 : 403);
+    out[who] = false;
+  }
   await other.close();
 });
 

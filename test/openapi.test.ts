@@ -83,7 +83,7 @@ const VOLATILE = new Set([
 const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
 
 const agencyFor = (scopes: readonly string[]): string =>
-  scopes.includes('audit') ? 'X09.1' : scopes.includes('changes') ? 'X05.1' : 'X01.1';
+  scopes.includes('operate') ? 'X00.1' : scopes.includes('audit') ? 'X09.1' : scopes.includes('changes') ? 'X05.1' : 'X01.1';
 
 /** The identifier of a report that is open. */
 async function reported(): Promise<string> {
@@ -91,6 +91,14 @@ async function reported(): Promise<string> {
   const body = JSON.stringify(document.components.schemas.CorrectionRequest?.examples?.[0]);
   const reply = await fetch(`${on.address}/v1/corrections`, { method: 'POST', headers, body });
   return ((await reply.json()) as { correction: { id: string } }).correction.id;
+}
+
+/** The identifier of a shut-out that holds. */
+async function shutOut(): Promise<string> {
+  const headers = { authorization: `Bearer ${await on.token('X00.1')}`, 'content-type': 'application/json' };
+  const body = JSON.stringify(document.components.schemas.ShutOutRequest?.examples?.[0]);
+  const reply = await fetch(`${on.address}/v1/shut-outs`, { method: 'POST', headers, body });
+  return ((await reply.json()) as { shutOut: { id: string } }).shutOut.id;
 }
 
 const citizensToken = (): Promise<string> =>
@@ -118,7 +126,14 @@ t.test('every example works, and what comes back is what the document shows', as
     const token = citizen === undefined ? agency && (await on.token(agencyFor(agency))) : await citizensToken();
     const { parameters = [] } = operation;
     const shownAt = parameters.reduce((text, parameter) => text.replace(`{${parameter.name}}`, parameter.example ?? ''), path);
-    const made = name === COMPLETED ? completed : path.startsWith('/v1/corrections/') ? reported : undefined;
+    const made =
+      name === COMPLETED
+        ? completed
+        : path.startsWith('/v1/shut-outs/')
+          ? shutOut
+          : path.startsWith('/v1/corrections/')
+            ? reported
+            : undefined;
     const url = made === undefined ? shownAt : path.replace('{id}', await made());
     const query = new URLSearchParams();
     for (const { in: place, required, name: member, example } of parameters)

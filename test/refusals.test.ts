@@ -92,6 +92,16 @@ const [token, auditToken, ownersToken, brokenToken, brokenAuditToken, editedToke
 const citizensToken = `${Buffer.from('{"alg":"ES256","kid":"one"}').toString('base64url')}.e30.AA`;
 const bearer = (value: string): Record<string, string> => ({ authorization: `Bearer ${value}` });
 
+/** An operator, and an official of X01.1 who was stopped by it. */
+const operatorsToken = await main.token('X00.1');
+const STOPPED = 'X01.1-0666';
+const signed = { reason: 'a test of refusals', officer: 'X00.1-0001' };
+await fetch(`${main.address}/v1/shut-outs`, {
+  method: 'POST',
+  headers: { ...bearer(operatorsToken), 'content-type': 'application/json' },
+  body: JSON.stringify({ kind: 'officer', value: STOPPED, ...signed }),
+});
+
 const LONG_AGO = Date.parse('2026-06-30T16:59:59Z');
 const LAPSED = Date.parse('2027-02-28T17:00:00Z');
 const [earlyToken, lateToken] = [await at(LONG_AGO), await at(LAPSED)];
@@ -224,7 +234,7 @@ await t.test('what is right is answered, names the person in the answer and nowh
   t.equal(reply.status, 200);
   t.ok(reply.body.includes(NUMBER) && reply.body.includes(NAME));
   t.notOk(namesThePerson(JSON.stringify(reply.headers)));
-  const [intent, outcome, ...others] = await main.entries();
+  const [intent, outcome, ...others] = await main.entries(1);
   t.match(intent, { kind: 'intent' });
   t.match(outcome, { kind: 'outcome', outcome: 'answered' });
   t.equal(others.length, 0);
@@ -370,6 +380,17 @@ await table('every way of being refused', [
     prefill({ ...GOOD, fields: ['/fullName', '/criminalRecord'] }),
     'unknown-field',
     { ...onRecord('unknown-field'), pointers: ['/fields/1'] },
+  ],
+  [
+    'an official who was stopped',
+    prefill({ ...GOOD, officer: STOPPED }),
+    'officer-stopped',
+    { ...onRecord('officer-stopped', { officer: STOPPED }) },
+  ],
+  [
+    'somebody let in whom nobody shut out',
+    http('POST', `/v1/shut-outs/${randomUUID()}/lift`, bearer(operatorsToken), JSON.stringify(signed)),
+    'unknown-shut-out',
   ],
   ['a body that is not JSON', prefill(`${NAME} ${NUMBER}`), 'malformed-json'],
   ['a body that does not fit', prefill({ ...GOOD, subject: NAME }), 'invalid-request', { pointers: ['/subject'] }],
@@ -954,7 +975,7 @@ await t.test('after five wrong claims nothing more is compared about the person'
 
 /**
  * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * and test/corrections.test.ts produce them.
+ * test/corrections.test.ts and test/shut-outs.test.ts produce them.
  */
 const ELSEWHERE: readonly ProblemCode[] = [
   'completion-delivered',
@@ -966,8 +987,10 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'field-not-granted',
   'record-unknown',
   'reply-not-read',
+  'shut-out-unavailable',
   'stopping',
   'too-many-corrections',
+  'too-many-shut-outs',
   'unknown-correction',
 ];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));

@@ -77,6 +77,7 @@ const freshTokens = async (count: unknown): Promise<string[]> => {
     lifetimeSeconds: 600,
     agencies,
     once: onceInMemory(Date.now),
+    shutOut: () => false,
     clock: Date.now,
   });
   const agency = agencies.get(AGENCY) as Agency;

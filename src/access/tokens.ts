@@ -12,6 +12,7 @@ import {
   SignJWT,
 } from 'jose';
 import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from '../domain.ts';
+import type { Shown } from './kept-out.ts';
 import type { Once } from './once.ts';
 
 /** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
@@ -28,6 +29,8 @@ export interface TokenSettings {
   readonly lifetimeSeconds: number;
   readonly agencies: ReadonlyMap<string, Agency>;
   readonly once: Once;
+  /** Whether an agency, or the key by which it proved itself, was shut out. */
+  readonly shutOut: (shown: Shown) => boolean;
   readonly clock: Clock;
 }
 
@@ -129,6 +132,8 @@ export class Tokens {
     if ([aud].flat().length !== 1) throw new Unproven('more than one audience');
     const until = (exp + CLOCK_TOLERANCE_SECONDS) * 1000;
     if (!(await this.#settings.once.use(`assertion ${agency.id} ${jti}`, until))) throw new Unproven('used before');
+    // Last: who proves nothing does not learn who is shut out, and who is learns no more than that the proof is not taken.
+    if (this.#settings.shutOut({ agency, key: key.kid })) throw new Unproven('shut out');
     return { agency, key: key.kid };
   }
 

@@ -62,7 +62,8 @@ export interface AuditEntry {
   /**
    * `reported` (to the owner of a register that a value is wrong), and what came of it: `withdrawn`, `corrected`, `unfounded`, `elsewhere`;
    * `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
-   * `delivery` `sent` or `fetched`, or why it was refused though it is there.
+   * `delivery` `sent` or `fetched`, or why it was refused though it is there; of a `shut-out` `shut-out` or `let-in`, and `shut-out-unavailable` where
+   * what the entry before said may not have taken effect.
    */
   readonly outcome?: string;
   /** From the request's arrival to this entry. */
@@ -73,14 +74,24 @@ export interface AuditEntry {
   readonly requestDigest?: string;
   /** Base64 SHA-256 of the canonical JSON of `prefill`. */
   readonly replyDigest?: string;
-  /** For `audit-read`: the person who reads, the reason, and what was searched by or which entry was read. */
+  /** For `audit-read`: the person who reads, the reason (as of a `shut-out`), and what was searched by or which entry was read. */
   readonly auditor?: string;
   readonly reason?: string;
   readonly query?: Readonly<Record<string, string | number>>;
+  /** Who was shut out or let in: see `Target` in src/access/shut-outs.ts. */
+  readonly shutOut?: ShutOutOf;
   readonly retention?: Retention;
   readonly logKey?: Handover;
   /** Digest of the configuration that decided. */
   readonly config: string;
+}
+
+export interface ShutOutOf {
+  readonly kind: string;
+  readonly whose?: string;
+  readonly value?: string;
+  readonly perMinute?: number;
+  readonly until?: string;
 }
 
 /** Bodies about to be forgotten: of the kinds named, with a time before the one beside each. */

@@ -28,7 +28,7 @@ export interface Count {
 }
 
 export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field' | 'pair' | 'tally';
-export type KeyRole = 'subject' | 'id' | 'dossier';
+export type KeyRole = 'subject' | 'id' | 'dossier' | 'concerned';
 
 const KEY_BYTES = 16;
 const LONGEST_WORD = 400;
@@ -100,11 +100,12 @@ const shapeOf: Shaper = (legalBasis, sources, fields) => {
 };
 
 function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
-  const { legalBasis = [], sources = [], compared = {}, fields = Object.keys(compared), subjects = {}, id, dossier } = entry;
+  const { legalBasis = [], sources = [], compared = {}, fields = Object.keys(compared), subjects = {}, id, dossier, shutOut } = entry;
   const time = Date.parse(entry.time);
   const keys = [keyOf('id', id)];
   if (dossier !== undefined) keys.push(keyOf('dossier', dossier));
   for (const pseudonym of new Set(Object.values(subjects))) keys.push(keyOf('subject', pseudonym));
+  for (const one of [shutOut?.whose, shutOut?.value]) if (one !== undefined) keys.push(keyOf('concerned', one));
   return {
     time: Number.isNaN(time) ? null : time,
     columns: COLUMNS.map((column) => (entry[column] === undefined ? undefined : wordOf(column, entry[column]))),

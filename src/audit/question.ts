@@ -64,10 +64,11 @@ const of = (role: WordRole, word: number): Condition =>
     ? [`e.${role} = ?`, word]
     : ['(SELECT 1 FROM search_trait t WHERE t.word = ? AND t.shape = e.shape) = 1', word];
 
-function keysOf({ id, dossier, pseudonyms }: Conditions): Buffer[][] {
+function keysOf({ id, dossier, concerns, pseudonyms }: Conditions): Buffer[][] {
   const keys: Buffer[][] = [];
   if (id !== undefined) keys.push([keyOf('id', id)]);
   if (dossier !== undefined) keys.push([keyOf('dossier', dossier)]);
+  if (concerns !== undefined) keys.push([keyOf('concerned', concerns)]);
   if (pseudonyms !== undefined) keys.push(pseudonyms.map((pseudonym) => keyOf('subject', pseudonym)));
   return keys;
 }

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Table, Value } from './sql.ts';
 
 /** Whoever changes a table, or what stands in it, takes the next number: a copy of an older form is made again. */
-export const FORM = 2;
+export const FORM = 3;
 
 /**
  * Entries of a block. What many entries share (an agency, a field, a law) is not indexed entry by entry, but noted once for each block that has it;

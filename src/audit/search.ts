@@ -10,6 +10,8 @@ export interface Conditions {
   readonly officer?: string;
   readonly procedure?: string;
   readonly dossier?: string;
+  /** An agency, supplier, official, key or token that was shut out or let in: the entry's own agency and official are the operator's. */
+  readonly concerns?: string;
   readonly legalBasis?: string;
   readonly source?: string;
   readonly field?: string;

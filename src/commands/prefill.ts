@@ -63,7 +63,9 @@ function escapeUnseen(json: string): string {
 /** The sandbox agency that may ask for a procedure. */
 async function agencyFor(procedure: string, environment: Environment): Promise<string> {
   const { openCatalogue } = await import('../app.ts');
-  const agencies = [...openCatalogue(environment.configDirectory, true).agencies.values()].filter((agency) => agency.sandbox);
+  const agencies = [...openCatalogue(environment.configDirectory, true).agencies.values()].filter(
+    ({ sandbox, scopes }) => sandbox && scopes.has('prefill'),
+  );
   const found = agencies.find((agency) => agency.grants.some((grant) => grant.procedure === procedure)) ?? agencies[0];
   if (found === undefined) throw new UsageError('name the agency with --agency');
   return found.id;

@@ -5,6 +5,7 @@ import type { Catalogue } from '../catalogue/load.ts';
 import type { Clock } from '../domain.ts';
 import type { Report as Tell } from '../later/keeper.ts';
 import { later } from '../later/pauses.ts';
+import { heldBack, type Standing } from '../stages/authenticate.ts';
 import type { RecordTools } from '../stages/record.ts';
 import { onRecord } from './record.ts';
 import type { Ticket } from './store.ts';
@@ -16,6 +17,7 @@ export const CLOSED = 'urn:oncegate:event:correction-closed';
 
 export interface DeliverTools extends Pick<RecordTools, 'log' | 'configDigest'> {
   readonly catalogue: Catalogue;
+  readonly standing: Standing;
   readonly seal: TicketSeal;
   readonly clock: Clock;
   readonly random: () => number;
@@ -30,6 +32,8 @@ export interface DeliverTools extends Pick<RecordTools, 'log' | 'configDigest'> 
 const DAY_MS = 86_400_000;
 /** What this gateway's key does not open is left to one whose key does. */
 const UNOPENED_SECONDS = 600;
+/** How soon it is looked whether somebody who was shut out was let in. */
+const HELD_SECONDS = 10;
 
 export function deliverStep(tools: DeliverTools): (ticket: Ticket, stop: AbortSignal) => Promise<Ticket> {
   const { catalogue, seal, clock, random, report } = tools;
@@ -74,6 +78,8 @@ export function deliverStep(tools: DeliverTools): (ticket: Ticket, stop: AbortSi
     if (clock() >= ticket.ends) return over(ticket);
     const to = hearer(ticket);
     if (to === undefined) return rest(ticket);
+    if (heldBack(catalogue.agencies, tools.standing, to))
+      return { ...ticket, due: Math.min(ticket.ends, later(clock(), 0, HELD_SECONDS, random)) };
     let wrong: Wrong;
     try {
       wrong = seal.open<Wrong>(ticket);

@@ -5,6 +5,7 @@ import type { LogSearch } from '../audit/search.ts';
 import type { Catalogue } from '../catalogue/load.ts';
 import type { Clock, Scope } from '../domain.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
+import type { Standing } from '../stages/authenticate.ts';
 import { entryRoutes } from './audit/entries.ts';
 import { exportRoute } from './audit/export.ts';
 import { searchRoute } from './audit/search.ts';
@@ -19,6 +20,7 @@ export interface AuditorTools {
   readonly pseudonyms: Pseudonyms;
   readonly clock: Clock;
   readonly onRecord: OnRecord;
+  readonly standing: Standing;
   readonly authentication: (scope: Scope) => RouteAuthentication;
 }
 

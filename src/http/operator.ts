@@ -15,6 +15,7 @@ export interface OperatorTools {
   readonly book: { readonly log: AuditLog; readonly search: LogSearch; readonly witnesses: Witnesses | undefined };
   /** Prefills that are to be completed later. */
   readonly completions: { counts(): Promise<{ readonly pending: number; readonly failing: number }> };
+  readonly shutOuts: { readable(): boolean };
   readonly configDigest: string;
   readonly traffic: Traffic;
   /** Whether strangers may see the numbers: not in production, where operators have no door of their own. */
@@ -27,7 +28,7 @@ export interface OperatorTools {
 export const operatorRoutes =
   (tools: OperatorTools): FastifyPluginAsync =>
   async (server) => {
-    const { book, completions, configDigest, stopping, traffic } = tools;
+    const { book, completions, shutOuts, configDigest, stopping, traffic } = tools;
     const { log, search, witnesses } = book;
     server.get('/healthz', {
       schema: operation({ summary: 'Whether the process lives', tag: 'Operators', scope: 'none', reply: 'Health' }),
@@ -49,6 +50,7 @@ export const operatorRoutes =
           status: ready ? 'ok' : 'unready',
           log: writable ? 'ok' : 'unwritable',
           ...(progress === undefined ? { search: 'unreadable' } : { search: 'ok', behind: progress.size - progress.followed }),
+          shutOuts: shutOuts.readable() ? 'ok' : 'unreadable',
           ...(counts === undefined ? {} : { completions: counts }),
           ...(witnesses === undefined
             ? {}

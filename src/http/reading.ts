@@ -5,6 +5,7 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Caller, Clock, Receipt } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import { checkStanding, type Standing } from '../stages/authenticate.ts';
 import { callerOf } from './operation.ts';
 
 export interface ReadingTools {
@@ -25,8 +26,16 @@ export interface Reading {
 export type OnRecord = (caller: Caller, reading: Reading) => Promise<void>;
 
 export const auditReading =
-  (tools: ReadingTools): OnRecord =>
-  async ({ agency, client }, reading) => {
+  (tools: ReadingTools & { readonly standing: Standing }): OnRecord =>
+  async (caller, reading) => {
+    const { agency, client } = caller;
+    try {
+      checkStanding(tools.standing, caller, reading.auditor);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      await putOnRecord(tools, { kind: 'refusal', agency: agency.id, client, ...reading, outcome: error.code });
+      throw error;
+    }
     await putOnRecord(tools, { kind: 'audit-read', agency: agency.id, client, ...reading });
   };
 
@@ -77,7 +86,8 @@ export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' 
   return { ...(reason === undefined ? {} : { reason }), ...(auditor === undefined ? {} : { auditor }) };
 }
 
-function wrongReason(reason: string): string | undefined {
+/** What is wrong with a reason that goes on record. */
+export function wrongReason(reason: string): string | undefined {
   const { length } = [...reason];
   if (length < 3 || length > 500 || /\p{Cc}/u.test(reason)) return 'must be of 3 to 500 characters';
   // However it is spelled.
@@ -86,7 +96,8 @@ function wrongReason(reason: string): string | undefined {
 
 const OFFICER = /^[A-Y][0-9]{2}(\.[0-9A-Z]{1,8})*-[0-9A-Z]{1,8}$/;
 
-function wrongOfficer(officer: string, agency: string): string | undefined {
+/** What is wrong with an official who is to act for an agency. */
+export function wrongOfficer(officer: string, agency: string): string | undefined {
   if (officer.length > 60 || !OFFICER.test(officer)) return 'must be an agency identifier and a staff number';
   return officer.startsWith(`${agency}-`) || officer.startsWith(`${agency}.`) ? undefined : 'must be of the calling agency';
 }

@@ -109,7 +109,8 @@ export function completions(tools: KeeperTools): Completions {
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         await releaseOnRecord(tools, receipt, caller.client, 'completion-refused');
-        throw refusedFor(error.code);
+        // One who is stopped may be let in again: it is not refused for good.
+        throw error.code === 'officer-stopped' ? error : refusedFor(error.code);
       }
       await releaseOnRecord(tools, receipt, caller.client, 'fetched');
       return kept.reply;

@@ -3,7 +3,7 @@ import { SourceError } from '../adapter.ts';
 import type { Caller, PrefillRequest } from '../domain.ts';
 import type { Attempt } from '../exchange.ts';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
-import { callerAgain } from '../stages/authenticate.ts';
+import { callerAgain, heldBack } from '../stages/authenticate.ts';
 import type { Completes } from '../stages/record.ts';
 import { allowAgain, releaseOnRecord } from '../stages/release.ts';
 import type { EventOf } from './event.ts';
@@ -35,6 +35,8 @@ const WAITED_SHARE = 0.2;
 const LONGEST_LOOK_SECONDS = 600;
 /** A task that this gateway's key does not open is left to one whose key does. */
 const UNOPENED_SECONDS = 600;
+/** How soon it is looked whether somebody who was shut out was let in. */
+const HELD_SECONDS = 10;
 
 export function step(tools: WorkTools): Step {
   const { seal, catalogue, standing, clock, random, report } = tools;
@@ -53,6 +55,9 @@ export function step(tools: WorkTools): Step {
     sealed: seal.seal(task, { ...kept, tries: kept.tries + 1 }),
   });
   const callerOf = (task: Task, { client }: Kept): Caller => callerAgain(catalogue.agencies, standing, task.agency, client);
+
+  const held = (task: Task, { request }: Kept): boolean => heldBack(catalogue.agencies, standing, task.agency, request.officer);
+  const hold = (task: Task): Task => ({ ...task, due: Math.min(task.ends, later(clock(), 0, HELD_SECONDS, random)) });
 
   const ask = async (task: Task, kept: Kept, stop: AbortSignal): Promise<Task> => {
     const closed = Math.max(0, ...kept.waits.map((source) => tools.wait(source, task.agency)));
@@ -94,11 +99,14 @@ export function step(tools: WorkTools): Step {
       report('what is kept to be completed was not sealed with this key: gateways of one database need the same keys.json', error, task);
       return { ...task, due: Math.min(task.ends, later(clock(), 0, UNOPENED_SECONDS, random)) };
     }
+    if (held(task, kept)) return hold(task);
     try {
       return kept.reply === undefined ? await ask(task, kept, stop) : await deliver(task, kept, kept.reply, stop);
     } catch (error) {
       // What this process was told to leave, the next one does.
       if (stop.aborted) return task;
+      // Shut out while it was worked on: what was refused for that alone is not over.
+      if (held(task, kept)) return hold(task);
       if (error instanceof Problem && problems[error.code].status < 500) return over(task, 'refused', error.code);
       const sending = kept.reply !== undefined;
       report(sending ? 'a completed prefill could not be delivered' : 'a prefill could not be completed', error, task);

@@ -47,6 +47,28 @@ export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Sta
   return known?.scopes.has('prefill') && !standing.shutOut(made(known)) ? made(known) : made(nobody);
 }
 
+/**
+ * Whether what the gateway does later for an agency has to wait: the agency was shut out or its official stopped, and may be let in again. What
+ * waits is not lost.
+ */
+export function heldBack(agencies: ReadonlyMap<string, Agency>, standing: Standing, id: string, officer?: string, actor?: string): boolean {
+  const agency = agencies.get(id);
+  if (agency !== undefined && standing.shutOut({ agency, actor } as unknown as Caller)) return true;
+  try {
+    if (officer !== undefined) standing.checkOfficer(id, officer);
+    return false;
+  } catch (error) {
+    if (error instanceof Problem) return true;
+    throw error;
+  }
+}
+
+/** Looks again before something leaves, or goes on: throws a `Problem` where the caller, or the official, was shut out since it was let in. */
+export function checkStanding(standing: Standing, caller: Caller, officer: string | undefined): void {
+  if (standing.shutOut(caller)) throw new Problem('unauthenticated');
+  if (officer !== undefined) standing.checkOfficer(caller.agency.id, officer);
+}
+
 /** The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. */
 export function authenticator({
   verify,

@@ -45,6 +45,8 @@ export interface TestGatewayOptions {
   /** A sandbox to share, kept on close; otherwise one of its own. */
   readonly sandbox?: Sandbox;
   readonly issuer?: string;
+  /** Where it listens, for what has to know before; one of the kernel's choice unless said. */
+  readonly port?: number;
   readonly redisUrl?: string;
   readonly now?: number;
   readonly databaseUrl?: string;
@@ -65,7 +67,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const gateway = await createGateway({
     environment: {
       host: '127.0.0.1',
-      port: 0,
+      port: options.port ?? 0,
       configDirectory,
       dataDirectory,
       stateDirectory: dataDirectory,

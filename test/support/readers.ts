@@ -27,6 +27,7 @@ import { type Pseudonyms, pseudonyms } from '../../src/pseudonyms.ts';
 import type { Sandbox } from '../../src/sandbox/index.ts';
 import { around } from '../../src/stages/around/around.ts';
 import { askSource } from '../../src/stages/ask.ts';
+import type { Standing } from '../../src/stages/authenticate.ts';
 import { authenticator } from '../../src/stages/authenticate.ts';
 import { citizenAuthenticator } from '../../src/stages/authenticate-citizen.ts';
 import { ISSUER, NOON, temporaryDirectory } from './gateway.ts';
@@ -74,10 +75,17 @@ export interface ReadersOptions {
   /** Stands around the store of the log, to break or watch it. */
   readonly aroundStore?: (store: LogStore) => LogStore;
   readonly citizens?: (sandbox: CitizenIssuer) => CitizenIssuer;
+  readonly standing?: Standing;
 }
 
 /** The token of an agency is its identifier. */
-export async function startReaders({ sandbox, configDirectory = 'config', aroundStore, citizens: edit }: ReadersOptions): Promise<Readers> {
+export async function startReaders({
+  sandbox,
+  configDirectory = 'config',
+  aroundStore,
+  citizens: edit,
+  standing = everybodyStands,
+}: ReadersOptions): Promise<Readers> {
   const opened = new AsyncDisposableStack();
   const dataDirectory = temporaryDirectory();
   opened.defer(() => rmSync(dataDirectory, { recursive: true }));
@@ -112,7 +120,7 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
     log,
     pseudonyms: people,
     configDigest,
-    standing: everybodyStands,
+    standing,
     clock,
     around: new Map(),
     random: () => 0,
@@ -132,7 +140,7 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
     scopes: ['prefill', 'audit'],
     expires: clock() / 1000 + 60,
   });
-  const authentication = routeAuthentication(authenticator({ verify, agencies: catalogue.agencies, standing: everybodyStands, clock }));
+  const authentication = routeAuthentication(authenticator({ verify, agencies: catalogue.agencies, standing, clock }));
   const sandboxed = withSandboxCitizens(catalogue.gateway.citizens as CitizenIssuer, dataDirectory);
   const citizens = edit === undefined ? sandboxed : edit(sandboxed);
   const authenticate = citizenAuthenticator({ verify: citizenTokens({ citizens, issuer: ISSUER, clock }), clock });
@@ -148,7 +156,8 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
         pseudonyms: people,
         clock,
         authentication,
-        onRecord: auditReading({ log, configDigest, clock }),
+        standing,
+        onRecord: auditReading({ log, configDigest, clock, standing }),
       }),
       citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate }),
     ],

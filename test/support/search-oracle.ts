@@ -5,12 +5,13 @@ import { dayInVietnam } from '../../src/domain.ts';
 
 type Bodies = readonly (string | undefined)[];
 
-function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, from, to, ...equal }: Conditions): boolean {
+function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, concerns, from, to, ...equal }: Conditions): boolean {
   return (
     (pseudonyms === undefined || Object.values(entry.subjects ?? {}).some((one) => pseudonyms.includes(one))) &&
     (legalBasis === undefined || entry.legalBasis?.includes(legalBasis) === true) &&
     (source === undefined || entry.sources?.some((use) => use.source === source) === true) &&
     (field === undefined || entry.fields?.includes(field) === true) &&
+    (concerns === undefined || [entry.shutOut?.whose, entry.shutOut?.value].includes(concerns)) &&
     (from === undefined || entry.time >= from) &&
     (to === undefined || entry.time < to) &&
     Object.entries(equal).every(([name, value]) => value === undefined || entry[name as keyof typeof equal] === value)

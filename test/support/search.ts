@@ -3,12 +3,13 @@ import type { AuditEntry } from '../../src/audit/entry.ts';
 import { type Conditions, type DayTally, type Found, type LogSearch, MAX_TALLIES } from '../../src/audit/search.ts';
 import { dayInVietnam } from '../../src/domain.ts';
 
-function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, from, to, ...equal }: Conditions): boolean {
+function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, concerns, from, to, ...equal }: Conditions): boolean {
   return (
     (pseudonyms === undefined || Object.values(entry.subjects ?? {}).some((one) => pseudonyms.includes(one))) &&
     (legalBasis === undefined || entry.legalBasis?.includes(legalBasis) === true) &&
     (source === undefined || entry.sources?.some((use) => use.source === source) === true) &&
     (field === undefined || entry.fields?.includes(field) === true) &&
+    (concerns === undefined || [entry.shutOut?.whose, entry.shutOut?.value].includes(concerns)) &&
     (from === undefined || entry.time >= from) &&
     (to === undefined || entry.time < to) &&
     Object.entries(equal).every(([name, value]) => value === undefined || entry[name as keyof typeof equal] === value)

@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Found, LogSearch, SearchQuery } from '../../audit/search.ts';
 import { Problem, whereItArose } from '../../problems.ts';
+import { checkStanding } from '../../stages/authenticate.ts';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
 import { readerOf } from '../reading.ts';
@@ -23,7 +24,7 @@ interface ExportBody extends ConditionsBody {
 }
 
 export function exportRoute(server: FastifyInstance, tools: AuditorTools): void {
-  const { search, pseudonyms, authentication, clock, onRecord } = tools;
+  const { search, pseudonyms, authentication, clock, onRecord, standing } = tools;
   const running = new Set<Readable>();
   let atWork = 0;
   let stopping = false;
@@ -35,9 +36,11 @@ export function exportRoute(server: FastifyInstance, tools: AuditorTools): void 
   /** A search that fails at once is a refusal like any other; once the reply has begun, there is only the connection to break. */
   const begin = async (request: FastifyRequest, { format, ...body }: ExportBody, reply: FastifyReply): Promise<Readable> => {
     const { query, recorded } = auditorsQuery(body, pseudonyms);
-    await onRecord(callerOf(request), { ...readerOf(request, body), query: { ...recorded, format } });
+    const [caller, reader] = [callerOf(request), readerOf(request, body)];
+    await onRecord(caller, { ...reader, query: { ...recorded, format } });
+    const look = (): void => checkStanding(standing, caller, reader.auditor);
     const pages = everyPage(search, query, unhurried(reply));
-    return Readable.from(written(await pages.next(), pages, FORMATS[format], reply), { objectMode: false, highWaterMark: PIECE });
+    return Readable.from(written(await pages.next(), pages, FORMATS[format], reply, look), { objectMode: false, highWaterMark: PIECE });
   };
 
   server.post<{ Body: ExportBody }>('/v1/audit/export', {
@@ -92,12 +95,13 @@ async function* everyPage(search: LogSearch, query: Omit<SearchQuery, 'limit'>, 
   }
 }
 
-/** The text of the whole export, in pieces; the next page is fetched when the one before has been read. */
+/** The text of the whole export, in pieces; the next page is fetched when the one before has been read. Before each `look` throws where the reader was shut out. */
 async function* written(
   first: IteratorResult<readonly Found[], void>,
   pages: Pages,
   format: Format,
   reply: FastifyReply,
+  look: () => void,
 ): AsyncGenerator<string> {
   let text = format.head;
   let entries = 0;
@@ -107,10 +111,12 @@ async function* written(
         text += format.line(found);
         entries++;
         if (text.length < PIECE) continue;
+        look();
         yield text;
         text = '';
       }
     }
+    look();
     yield text + format.end(entries);
   } catch (error) {
     reply.log.error({ entries, cause: whereItArose(error) }, 'export broke off');
