@@ -246,8 +246,9 @@ const ANYWHERE = new Set([400, 404, 405, 408, 413, 415, 431]);
 /** What is wrong with the reply, if anything. */
 function wrong({ responses }: Operation, { status, headers, text }: Said): string | undefined {
   if (status >= 500) return 'a failure of the gateway';
-  const type = headers['content-type']?.split(';')[0] ?? '';
-  const described = responses[status]?.content?.[type];
+  const whole = headers['content-type'] ?? '';
+  const [type = ''] = whole.split(';');
+  const described = responses[status]?.content?.[whole] ?? responses[status]?.content?.[type];
   if (described === undefined) {
     if (!ANYWHERE.has(status) || type !== 'application/problem+json') return `${status} ${type} is not described`;
     return fits({ $ref: '#/components/schemas/Problem' }, JSON.parse(text));
