@@ -953,8 +953,8 @@ await t.test('after five wrong claims nothing more is compared about the person'
 });
 
 /**
- * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * and test/corrections.test.ts produce them.
+ * What became of a completion, what is said in the last line of a batch alone, of reports of wrong values, and by limits: test/completion.test.ts,
+ * test/batch.test.ts, test/corrections.test.ts and test/limits.test.ts produce them.
  */
 const ELSEWHERE: readonly ProblemCode[] = [
   'completion-delivered',
@@ -968,6 +968,7 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'reply-not-read',
   'stopping',
   'too-many-corrections',
+  'too-many-requests',
   'unknown-correction',
 ];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));

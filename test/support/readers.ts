@@ -113,6 +113,7 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
     pseudonyms: people,
     configDigest,
     standing: everybodyStands,
+    admit: () => {},
     clock,
     around: new Map(),
     random: () => 0,
@@ -150,7 +151,7 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
         authentication,
         onRecord: auditReading({ log, configDigest, clock }),
       }),
-      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate }),
+      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate, count: () => {} }),
     ],
   });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
