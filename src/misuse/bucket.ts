@@ -1,7 +1,7 @@
 /** How often something may be done: one count, of this process or of all gateways together. */
 import type { Rate } from '../domain.ts';
 
-/** Hears of a bucket that was taken of and not told since. */
+/** Hears of a bucket of which so much was taken since it was told that it is worth telling. */
 export type Share = (bucket: Bucket) => void;
 
 /** What was taken and not told yet, as others add it to what they know. Milliseconds. */
@@ -17,12 +17,14 @@ export interface Tale {
 
 /** A third of a second, three times, is not quite a second: what is missing, in milliseconds, is nothing. */
 const ROUNDING = 1e-6;
+/** Less of the whole than this is not worth telling: who asks once in a while costs no exchange at all. */
+const WORTH = 0.02;
 /** What gateways may take beside each other before they hear of it, and more. Milliseconds. */
 const BESIDE_MS = 60_000;
 
 /**
  * One count, as the milliseconds until it will be whole again (a leaky bucket; GCRA of ITU-T I.371): in any while of `w` seconds no more
- * than burst + w × perSecond are taken. Where it is shared, no more than that and what each other gateway takes before it has heard.
+ * than burst + w × perSecond are taken. Where it is shared, no more than that and, for each gateway, what it takes before it has heard or found worth telling.
  */
 export class Bucket {
   /** Of all that are shared, the only one of this name in this process. */
@@ -52,10 +54,11 @@ export class Bucket {
     const debt = count * this.#interval;
     this.#owed = this.#owedAt(now) + debt;
     if (this.#share === undefined) return;
-    const first = this.#untold === 0;
-    if (first) this.#since = now;
+    if (this.#untold === 0) this.#since = now;
+    const worth = WORTH * this.#whole;
+    const before = this.#untold;
     this.#untold += debt;
-    if (first) this.#share(this);
+    if (before < worth && this.#untold >= worth) this.#share(this);
   }
 
   /** The share of it, from 0 to 1, that is not there just now. */

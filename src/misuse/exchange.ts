@@ -44,6 +44,7 @@ return owed`;
 export function shareThroughRedis({ redis: settings, key, clock }: ExchangeSettings): { readonly share: Share; close(): void } {
   const redis = connectRedis(settings);
   const keyOf = naming(key);
+  const slotOf = (bucket: Bucket): number => (settings.address.kind === 'cluster' ? keyOf(bucket).slot : 0);
   // Without a listener an error event would end the process.
   redis.on('error', () => {});
 
@@ -67,7 +68,7 @@ export function shareThroughRedis({ redis: settings, key, clock }: ExchangeSetti
       return;
     }
     telling = true;
-    await Promise.allSettled(bySlot(some, (bucket) => keyOf(bucket).slot).map(settle));
+    await Promise.allSettled(bySlot(some, slotOf).map(settle));
     telling = false;
   };
   const timer = setInterval(() => void exchange(), EVERY_MS).unref();
