@@ -247,11 +247,13 @@ t.test('whoever names many loses their own, and no more is kept than may be', as
   const kept = new Kept<{ count: number }>(100);
   const made = (): { count: number } => ({ count: 0 });
   kept.of('honest', 'one', made).count = 7;
+  let most = 0;
   for (let i = 0; i < 10_000; i++) {
     kept.of('many', `name ${i}`, made).count++;
     kept.of('many', 'in use', made).count++;
-    if (kept.size > 100) t.fail(`${kept.size} are kept`);
+    most = Math.max(most, kept.size);
   }
+  t.equal(most, 100);
   t.equal(kept.of('honest', 'one', made).count, 7);
   t.equal(kept.of('many', 'in use', made).count, 10_000, 'what is used is not forgotten');
   t.equal(kept.of('many', 'name 1', made).count, 0);
@@ -324,11 +326,13 @@ t.test('three gateways together never allow more than the limit and what each ta
   const name = `three ${seed} ${named++}`;
   const gateways = sharing(t, 3, found.direct).map((share) => new Bucket(rate, share, name));
   const taken: { at: number; by: number }[] = [];
+  let offered = 0;
   const from = Date.now();
   while (Date.now() - from < 2500) {
     for (const [by, bucket] of gateways.entries())
       for (let asks = Math.floor(next() * 4); asks > 0; asks--) {
         const at = Date.now();
+        offered++;
         if (bucket.wait(at) > 0) continue;
         bucket.take(at);
         taken.push({ at, by });
@@ -351,7 +355,7 @@ t.test('three gateways together never allow more than the limit and what each ta
   t.strictSame(wrong, [], JSON.stringify({ seed, rate, beside }));
   const [alone, fair] = [3 * (rate.burst + 2.5 * rate.perSecond), rate.burst + 2.5 * rate.perSecond];
   t.comment(`${taken.length} of ${fair} that the limit allows; ${alone} if each counted alone; ${beside} beside it`);
-  t.ok(taken.length > 0.8 * fair, `nor much less: ${taken.length} of ${fair}`);
+  t.ok(taken.length > 0.5 * Math.min(fair, offered), `nor much less: ${taken.length} of ${fair}, of ${offered} that were asked for`);
   t.ok(taken.length < (alone + fair) / 2, `and not as if each counted alone: ${taken.length}`);
 });
 
