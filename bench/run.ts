@@ -5,13 +5,14 @@ import { crowd } from './crowd.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { misuse } from './misuse.ts';
 import { theMachine } from './report.ts';
 import { tokens } from './tokens.ts';
 import { startBench, warmUp } from './variants.ts';
 
 /** Those that compare servers share them; the others start their own. */
 const COMPARING = { cost, tokens, latency, crowd };
-const ALONE = { growth, memory };
+const ALONE = { growth, memory, misuse };
 
 const quick = process.argv.includes('--quick');
 const only = process.argv.includes('--only') ? (process.argv[process.argv.indexOf('--only') + 1] ?? '').split(',') : undefined;

@@ -12,14 +12,14 @@ import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
-import { openCache } from './cache/open.ts';
+import { openCache, redisSettings } from './cache/open.ts';
 import { longestKept } from './cache/ring.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import { withSandboxCitizens } from './citizen-keys.ts';
 import { openCompletions } from './completions.ts';
 import { openCorrections } from './corrections.ts';
 import type { Agency, Clock } from './domain.ts';
-import { exchange } from './exchange.ts';
+import { type ExchangeTools, exchange } from './exchange.ts';
 import { Admission } from './http/admission.ts';
 import { agencyRoutes } from './http/agency.ts';
 import { auditorRoutes } from './http/auditor.ts';
@@ -36,6 +36,9 @@ import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
 import { logPath, openLogbook } from './logbook.ts';
+import type { Share } from './misuse/bucket.ts';
+import { shareThroughRedis } from './misuse/exchange.ts';
+import { A_READ, Limits } from './misuse/limits.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
@@ -121,7 +124,8 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const book = await openLogbook({ dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore }, opened);
   const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
-  const asking = await openSources(options, catalogue, keys, opened);
+  const share = openSharing(options, keys, opened);
+  const asking = await openSources(options, catalogue, keys, share, opened);
 
   const guesses = new Guesses({
     search,
@@ -143,14 +147,25 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     shutOut: standing.shutOut,
     clock,
   });
-  const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }));
+  const limits = new Limits({
+    limits: settings.limits,
+    pace: (agency, officer) => standing.pace(agency, officer),
+    clock,
+    share,
+    report: (agency, refused) => logger.warn({ agency, refused }, 'too many requests'),
+  });
+  const authentication = routeAuthentication(
+    authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }),
+    ({ agency }, scope) => limits.agency(agency.id, scope === undefined ? A_READ : 1),
+  );
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
   const receivers = openReceivers(catalogue.agencies, references, open);
   opened.defer(() => receivers.close());
   const { around } = asking;
   const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
-  const exchanging = { ...asking, catalogue, standing, log, pseudonyms: people, configDigest, clock };
+  const admit: ExchangeTools['admit'] = (caller, request) => limits.admit(caller, request);
+  const exchanging = { ...asking, admit, catalogue, standing, log, pseudonyms: people, configDigest, clock };
   const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
@@ -175,16 +190,18 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         drop: asking.cache.drop,
         completions,
         corrections,
+        limits,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
-        exchangeInBatch: (caller, request, gone) => exchange(caller, request, { ...tools, errand: 'batch' }, gone),
+        exchangeInBatch: (caller, request, gone, counted) =>
+          exchange(caller, request, { ...tools, errand: 'batch', ...(counted ? { admit: () => {} } : {}) }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, standing, authentication }),
-      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
+      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen) }),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
-      tokenRoutes(tokens, issuer),
+      tokenRoutes(tokens, issuer, (agency) => limits.agency(agency)),
       operatorRoutes({
         book,
         completions,
@@ -223,6 +240,7 @@ async function openSources(
   { environment, sandbox, logger, clock = Date.now, random = Math.random }: GatewayOptions,
   { sources, schemas, gateway }: Catalogue,
   keys: GatewayKeys,
+  share: Share | undefined,
   opened: AsyncDisposableStack,
 ): Promise<ResolveTools & { readonly around: ReadonlyMap<string, Around> }> {
   const plugged = plugSources(sources, adapters, { sandbox, secret: environment.secret });
@@ -240,7 +258,9 @@ async function openSources(
   const validators = new Map([...schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const report = (source: string, dataset: string, failure: SourceError): void =>
     logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed');
-  const surrounded = new Map([...plugged].map(([id, { source }]) => [id, around(source, { clock, random, changed: told(logger, id) })]));
+  const surrounded = new Map(
+    [...plugged].map(([id, { source }]) => [id, around(source, { clock, random, changed: told(logger, id), share })]),
+  );
   const underWay = new UnderWay();
   opened.defer(() => underWay.over());
   const asks = new Map(
@@ -250,6 +270,18 @@ async function openSources(
     }),
   );
   return { cache, sources, asks, around: surrounded, clock, random };
+}
+
+/** Where there is a Redis, gateways count together. */
+function openSharing(
+  { environment: { redisUrl, redisCa }, clock = Date.now }: GatewayOptions,
+  { nonce }: GatewayKeys,
+  opened: AsyncDisposableStack,
+): Share | undefined {
+  if (redisUrl === undefined) return undefined;
+  const { share, close } = shareThroughRedis({ redis: redisSettings(redisUrl, redisCa), key: nonce, clock });
+  opened.defer(close);
+  return share;
 }
 
 /** One line when a registry is left alone and one when it is asked again, not one for each who would have asked. */

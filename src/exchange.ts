@@ -14,6 +14,8 @@ import { resolveAndFollow } from './stages/succeed.ts';
 import type { Reviews } from './stages/under-review.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools, AuthoriseTools {
+  /** Counts what a caller asks. Throws a `Problem` where their official asked too often. What the gateway asks again by itself is not counted again. */
+  readonly admit: (caller: Caller, request: PrefillRequest) => void;
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly reviews?: Reviews;
@@ -56,6 +58,7 @@ export function exchange(
 ): Promise<Reply | undefined> {
   const record = new ExchangeRecord(tools, caller, request);
   return refusedOnRecord(record, async () => {
+    tools.admit(caller, request);
     const { authorised, planned, resolved } = await answered(record, caller, request, tools, gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);
@@ -155,7 +158,8 @@ export async function refusedOnRecord<T>(record: ExchangeRecord, work: () => Pro
     return await work();
   } catch (error) {
     const code = error instanceof Problem ? error.code : 'internal';
-    if (code !== 'log-unavailable') await record.refuse(code);
+    const onRecord = error instanceof Problem && error.options.onRecord;
+    if (code !== 'log-unavailable' && !onRecord) await record.refuse(code);
     throw error;
   }
 }

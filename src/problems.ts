@@ -41,6 +41,7 @@ export const problems = {
   'too-many-corrections': { status: 429, title: 'The agency has as many reports open as it may' },
   'too-many-mismatches': { status: 429, title: 'Too many claims about this person were wrong' },
   'too-many-shut-outs': { status: 429, title: 'More are shut out in a minute than anybody writes' },
+  'too-many-requests': { status: 429, title: 'More was asked than may be in so short a time' },
   'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
   internal: { status: 500, title: 'The gateway failed' },
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
@@ -65,6 +66,8 @@ export interface ProblemOptions {
   readonly detail?: string;
   readonly errors?: readonly RequestFault[];
   readonly retryAfterSeconds?: number;
+  /** The same was put on record for the same official just now, and says nothing about a person. */
+  readonly onRecord?: boolean;
   /** For the log alone. */
   readonly cause?: unknown;
 }

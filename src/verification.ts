@@ -45,7 +45,10 @@ export async function verification(
     const { text, receipt } = await record.release(authorised, planned, resolved, reply, members);
     return { verification: text, receipt };
   };
-  return refusedOnRecord(record, () => tools.guesses.bounded(caller, personsIn(request), work));
+  return refusedOnRecord(record, async () => {
+    tools.admit(caller, request);
+    return tools.guesses.bounded(caller, personsIn(request), work);
+  });
 }
 
 /** Whom the caller named, by number. */

@@ -218,6 +218,7 @@ t.test('an attempt takes turns of its own at a registry, of the agency’s budge
     pseudonyms: pseudonyms([{ from: 0, key: secret }], () => NOON),
     configDigest: catalogue.digest,
     standing: everybodyStands,
+    admit: () => t.fail('what the gateway asks again was counted when it was first asked'),
     clock: () => NOON,
     around: new Map(),
     random: () => 0,

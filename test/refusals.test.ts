@@ -975,7 +975,7 @@ await t.test('after five wrong claims nothing more is compared about the person'
 
 /**
  * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * test/corrections.test.ts and test/shut-outs.test.ts produce them.
+ * test/corrections.test.ts, test/limits.test.ts and test/shut-outs.test.ts produce them.
  */
 const ELSEWHERE: readonly ProblemCode[] = [
   'completion-delivered',
@@ -991,6 +991,7 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'stopping',
   'too-many-corrections',
   'too-many-shut-outs',
+  'too-many-requests',
   'unknown-correction',
 ];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));

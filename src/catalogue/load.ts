@@ -16,6 +16,7 @@ import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
+import { type CatalogueLimits, compileLimits } from './limits.ts';
 import { meanings } from './meaning.ts';
 import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
@@ -47,6 +48,8 @@ export interface GatewaySettings {
   readonly completion: { readonly forHours: number; readonly keepHours: number; readonly perAgency: number };
   /** Days for which a reported value counts as under review, and for which what became of the report is kept; reports that an agency may have open. */
   readonly corrections: { readonly reviewDays: number; readonly keepDays: number; readonly openPerAgency: number };
+  /** How often agencies, their officials and citizens may ask. */
+  readonly limits: CatalogueLimits;
   /** Absent where no citizen's token is taken. */
   readonly citizens?: CitizenIssuer;
 }
@@ -117,6 +120,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
 
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
+  const limits = compileLimits(gateway, valid('agency'));
 
   if (faults.length > 0 || places === undefined) throw new ConfigurationError(faults);
   return {
@@ -132,6 +136,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       witness,
       completion: { forHours: 24, keepHours: 72, perAgency: 10_000, ...raw?.completion },
       corrections: { reviewDays: 10, keepDays: 90, openPerAgency: 200, ...raw?.corrections },
+      limits,
       ...(citizens === undefined ? {} : { citizens }),
     },
     agencies,

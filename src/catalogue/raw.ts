@@ -155,6 +155,12 @@ export interface RawAgency {
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];
+  limits?: RawAgencyLimits;
+}
+
+export interface RawAgencyLimits {
+  agency?: { perSecond?: number; burst?: number; perDay?: number };
+  officer?: { perMinute?: number; perDay?: number };
 }
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
@@ -201,6 +207,7 @@ export interface RawGateway {
   completion?: { forHours?: number; keepHours?: number; perAgency?: number };
   corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
+  limits?: RawAgencyLimits & { citizen?: { perMinute?: number } };
 }
 
 export interface RawCitizens {

@@ -32,6 +32,7 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
   const { store, seal, nameOf, catalogue, clock } = tools;
   const record = new ExchangeRecord(tools, caller, request, { body });
   return refusedOnRecord(record, async () => {
+    tools.admit(caller, request);
     const authorised = authorise(caller, request, tools);
     const { index, binding, lookUp } = boundField(authorised, field, source);
     const role = authorised.procedure.roles.get(lookUp.role);

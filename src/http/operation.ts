@@ -48,7 +48,8 @@ export function operation(described: OperationDescription): Record<string, unkno
       .filter(([, problem]) => problem.status === status)
       .map(([code, problem]) => `\`${code}\` ${problem.title}`)
       .join('; ');
-  const refused: [number, object][] = refusals.map((status) => [
+  const everywhere = scope === 'none' ? [] : [429];
+  const refused: [number, object][] = [...new Set([...refusals, ...everywhere])].map((status) => [
     status,
     { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
   ]);
@@ -107,12 +108,17 @@ export interface RouteAuthentication {
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
+/** `count` hears of each request once its caller is known, and throws where it is one too many; of a request that is looked at again it does not. */
 export function routeAuthentication(
   authenticate: (credentials: Credentials, scope: Scope | undefined) => Promise<Caller>,
+  count: (caller: Caller, scope: Scope | undefined) => void = () => {},
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
     onRequest: async (request) => {
-      callers.set(request, await authenticate(credentialsOf(request), scope));
+      const again = callers.has(request);
+      const caller = await authenticate(credentialsOf(request), scope);
+      callers.set(request, caller);
+      if (!again) count(caller, scope);
     },
   });
 }

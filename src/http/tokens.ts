@@ -8,7 +8,7 @@ import { refusals } from './problem.ts';
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 export const tokenRoutes =
-  (tokens: Tokens, issuer: string): FastifyPluginAsync =>
+  (tokens: Tokens, issuer: string, count: (agency: string) => void): FastifyPluginAsync =>
   async (server) => {
     const tokenEndpoint = `${issuer}/oauth2/token`;
     server.addContentTypeParser(
@@ -29,6 +29,7 @@ export const tokenRoutes =
           scope: 'none',
           body: 'TokenRequest',
           reply: 'TokenReply',
+          refusals: [429],
           ownRefusals: {
             400: { description: '`invalid_request`, `unsupported_grant_type`, `invalid_scope`: RFC 6749 §5.2.', schema: 'TokenError' },
             401: {
@@ -51,6 +52,8 @@ export const tokenRoutes =
           const { agency } = client;
           const named = form.get('client_id') ?? agency.id;
           if (named !== agency.id) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
+          // Only now is it known who asks: a stranger cannot use up what an agency may.
+          count(agency.id);
           const token = await tokens.issue(client, form.get('scope') ?? undefined);
           request.log.info({ agency: agency.id, scope: token.scope }, 'token issued');
           return token;

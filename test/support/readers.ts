@@ -121,6 +121,7 @@ export async function startReaders({
     pseudonyms: people,
     configDigest,
     standing,
+    admit: () => {},
     clock,
     around: new Map(),
     random: () => 0,
@@ -159,7 +160,7 @@ export async function startReaders({
         standing,
         onRecord: auditReading({ log, configDigest, clock, standing }),
       }),
-      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate }),
+      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate, count: () => {} }),
     ],
   });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
