@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Table, Value } from './sql.ts';
 
 /** Whoever changes a table, or what stands in it, takes the next number: a copy of an older form is made again. */
-export const FORM = 2;
+export const FORM = 3;
 
 /**
  * Entries of a block. What many entries share (an agency, a field, a law) is not indexed entry by entry, but noted once for each block that has it;
@@ -36,12 +36,22 @@ export const SHAPE: Table = { name: 'search_shape', columns: { id: 'int', text: 
 export const TRAIT: Table = { name: 'search_trait', columns: { word: 'int', shape: 'int' }, key: ['word', 'shape'] };
 
 /** The members of an entry of which it has one at most. In the table 0 stands for none. */
-export const COLUMNS = ['kind', 'agency', 'officer', 'procedure', 'outcome'] as const;
+export const COLUMNS = ['kind', 'agency', 'officer', 'procedure', 'outcome', 'actor'] as const;
 
 /** Times are milliseconds, null where an entry has none that can be read. */
 export const ENTRY: Table = {
   name: 'search_entry',
-  columns: { idx: 'long', time: 'long', kind: 'int', agency: 'int', officer: 'int', procedure: 'int', outcome: 'int', shape: 'int' },
+  columns: {
+    idx: 'long',
+    time: 'long',
+    kind: 'int',
+    agency: 'int',
+    officer: 'int',
+    procedure: 'int',
+    outcome: 'int',
+    actor: 'int',
+    shape: 'int',
+  },
   key: ['idx'],
 };
 

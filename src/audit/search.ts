@@ -7,6 +7,8 @@ export interface Conditions {
   readonly pseudonyms?: readonly string[];
   readonly id?: string;
   readonly agency?: string;
+  /** The supplier that acted for an agency. */
+  readonly actor?: string;
   readonly officer?: string;
   readonly procedure?: string;
   readonly dossier?: string;

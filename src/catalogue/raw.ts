@@ -155,7 +155,18 @@ export interface RawAgency {
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];
+  suppliers?: RawMandate[];
 }
+
+export interface RawMandate {
+  supplier: string;
+  scopes: Scope[];
+  procedures: 'all' | string[];
+  validFrom: string;
+  validTo: string;
+}
+
+export type RawSupplier = Pick<RawAgency, 'id' | 'name' | 'sandbox' | 'keys'>;
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
 export type MemberMap = Readonly<Record<string, string | { readonly each?: MemberMap }>>;
