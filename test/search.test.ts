@@ -23,7 +23,7 @@ import { logAll } from './support/log-building.ts';
 import { PaperLog } from './support/paper-log.ts';
 import { command, findPostgres } from './support/postgres.ts';
 import { AGENCIES, clock, conditionsFor, entryAt, KINDS, one, PEOPLE, type Random } from './support/random-entries.ts';
-import { plainSearch, plainSummary } from './support/search-oracle.ts';
+import { plainSearch, plainSummary, plainUsers, plainUses } from './support/search-oracle.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);
@@ -182,6 +182,13 @@ for (const { name, skip, make } of DATABASES)
           };
           t.same(await search.summary(query), plainSummary(log.bodies, query), `summary by ${by.join(' and ')}`);
         }
+        const used = {
+          from: one(random, ['1999-01', '2026-03']),
+          to: one(random, ['2026-03', '2999-12']),
+          agencies: ['nobody', ...AGENCIES.slice(random(3))],
+        };
+        t.same(await search.uses(used), plainUses(log.bodies, used), 'how grants were used');
+        t.strictSame(await search.users(), plainUsers(log.bodies), 'and by whom');
         const [kind, before] = [one(random, KINDS), new Date(one(random, times)).toISOString()];
         const old = plainSearch(log.bodies, { kind, to: before, limit: 10_000 })
           .map(({ index }) => index)
@@ -260,6 +267,7 @@ for (const { name, skip, make } of DATABASES)
       }
       await t.rejects(search.search({ from: 'yesterday', limit: 1 }), RangeError);
       await t.rejects(search.summary({ from: 'yesterday', to: '2026-03-01', by: [] }), RangeError);
+      await t.rejects(search.uses({ from: 'yesterday', to: '2026-03', agencies: [] }), RangeError);
       await search.close();
     });
 

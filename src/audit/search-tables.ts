@@ -77,4 +77,14 @@ export const TALLY: Table = {
   key: ['scope', 'day', 'agency', 'procedure'],
 };
 
-export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY];
+/**
+ * How a grant was used in a month, by the agency itself (actor 0) or a supplier: how often, when last, by which officers, and what was given. By months,
+ * since whoever cuts grants down looks back over many: with 7,200 grants in use that is 7,200 rows a month, however much is asked.
+ */
+export const USE: Table = {
+  name: 'search_use',
+  columns: { agency: 'int', grant_word: 'int', actor: 'int', month: 'int', times: 'int', last: 'long', officers: 'text', given: 'text' },
+  key: ['agency', 'grant_word', 'actor', 'month'],
+};
+
+export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY, USE];

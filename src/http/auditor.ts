@@ -7,6 +7,7 @@ import type { Clock, Scope } from '../domain.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
 import { entryRoutes } from './audit/entries.ts';
 import { exportRoute } from './audit/export.ts';
+import { grantsRoute } from './audit/grants.ts';
 import { searchRoute } from './audit/search.ts';
 import { summaryRoute } from './audit/summary.ts';
 import type { RouteAuthentication } from './operation.ts';
@@ -28,5 +29,6 @@ export const auditorRoutes =
     searchRoute(server, tools);
     exportRoute(server, tools);
     summaryRoute(server, tools);
+    grantsRoute(server, tools);
     entryRoutes(server, tools);
   };

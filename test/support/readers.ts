@@ -124,6 +124,8 @@ export async function startReaders({ sandbox, configDirectory = 'config', around
     ...searching.by,
     search: (query) => searching.by.search(query),
     summary: (query) => searching.by.summary(query),
+    users: () => searching.by.users(),
+    uses: (query) => searching.by.uses(query),
   };
   const verify = async (agency: string): Promise<TokenClaims> => ({
     token: agency,
