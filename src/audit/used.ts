@@ -9,7 +9,7 @@ import { readNumbers } from './uses.ts';
 import { stored, wordsNumbered } from './words.ts';
 
 /** Agencies in one statement. */
-const TOGETHER = 16;
+const TOGETHER = 4;
 
 /** Sums over months and suppliers. Sets are of numbers of words. */
 interface Sum {
@@ -23,7 +23,12 @@ interface Sum {
 }
 
 export async function users(sql: Sql): Promise<string[]> {
-  const rows = await sql.all(`SELECT DISTINCT agency FROM ${USE.name} ORDER BY agency`);
+  // From one to the next by the key: the table has many rows for each.
+  const rows = await sql.all(
+    `WITH RECURSIVE one_by_one(agency) AS (SELECT min(agency) FROM ${USE.name}
+     UNION ALL SELECT (SELECT min(u.agency) FROM ${USE.name} u WHERE u.agency > one_by_one.agency) FROM one_by_one WHERE agency IS NOT NULL)
+     SELECT agency FROM one_by_one WHERE agency IS NOT NULL`,
+  );
   const words = await wordsNumbered(
     sql,
     rows.map(({ agency }) => Number(agency)),

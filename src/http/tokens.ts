@@ -31,7 +31,8 @@ export const tokenRoutes =
           ownRefusals: {
             400: { description: '`invalid_request`, `unsupported_grant_type`, `invalid_scope`: RFC 6749 §5.2.', schema: 'TokenError' },
             401: {
-              description: '`invalid_client`: the assertion proves no agency. The reason stands in the gateway’s log alone.',
+              description:
+                '`invalid_client`: the assertion proves no agency, and no supplier that may act for the one it names. The reason stands in the gateway’s log alone.',
               schema: 'TokenError',
             },
           },

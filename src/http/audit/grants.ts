@@ -7,7 +7,7 @@ import { READER_HEADERS, readerOf } from '../reading.ts';
 import { grantsOf, suppliersOf } from './granted.ts';
 
 /** Agencies of one page: a page is bounded however many there are. */
-const AGENCIES = 50;
+const AGENCIES = 20;
 const MAX_MONTHS = 60;
 
 const month = (description: string, example: string): object => ({
