@@ -143,6 +143,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     key: keys.token,
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
+    suppliers: withSandboxKeys(catalogue.suppliers, dataDirectory),
     once: onceInMemory(clock),
     shutOut: standing.shutOut,
     clock,
@@ -334,13 +335,13 @@ function apiSchemas(): object[] {
   });
 }
 
-/** The sandbox's agencies have their keys made for them on first start. */
-function withSandboxKeys(agencies: ReadonlyMap<string, Agency>, dataDirectory: string): Map<string, Agency> {
+/** The sandbox's agencies, and its suppliers, have their keys made for them on first start. */
+function withSandboxKeys<T extends Pick<Agency, 'keys'>>(clients: ReadonlyMap<string, T>, dataDirectory: string): Map<string, T> {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   return new Map(
-    [...agencies].map(([id, agency]) => [
+    [...clients].map(([id, client]) => [
       id,
-      agency.keys === 'sandbox' ? { ...agency, keys: [sandboxAgencyKey(dataDirectory, id)] } : agency,
+      client.keys === 'sandbox' ? { ...client, keys: [sandboxAgencyKey(dataDirectory, id)] } : client,
     ]),
   );
 }

@@ -8,9 +8,11 @@ const USAGE = `oncegate serve [--sandbox]                     serve; with made-u
 oncegate check [directory] [--production]      check a configuration, all faults at once
 oncegate token <agency> [--scope "…"] [--key <file>]
                                                print an access token; --key is the agency's private key
+oncegate token <supplier> --for <agency> [--scope "…"] [--key <file>]
+                                               the same for a supplier that acts for the agency
 oncegate token --citizen <number>              print the token of a citizen of the sandbox
 oncegate prefill <procedure> <subject>         print a filled form and a judged dossier
-    [--agency X01.1] [--key <file>] [--related role=key]… [--dossier …]
+    [--agency X01.1] [--supplier S01] [--key <file>] [--related role=key]… [--dossier …]
     [--max-age <seconds>] [--lang vi|en|fr] [--json]
                                                --max-age 0 asks every registry anew
 oncegate verify <file|-> [--key <file>] [--request <file>]

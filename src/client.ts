@@ -35,8 +35,8 @@ export class Client {
     this.#doubt = doubt === '' ? '' : `\n  ${doubt}`;
   }
 
-  /** An access token, by an assertion signed with the agency's key. */
-  async token(scope?: string): Promise<string> {
+  /** An access token, by an assertion signed with the agency's key, or with that of a supplier that acts for the agency `actsFor`. */
+  async token(scope?: string, actsFor?: string): Promise<string> {
     const assertion = await new SignJWT()
       .setProtectedHeader({ alg: this.#key.alg ?? 'EdDSA', kid: this.#key.kid ?? '' })
       .setIssuer(this.#agency)
@@ -51,6 +51,7 @@ export class Client {
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       client_assertion: assertion,
       ...(scope === undefined ? {} : { scope }),
+      ...(actsFor === undefined ? {} : { agency: actsFor }),
     });
     const reply = await this.#send('/oauth2/token', { method: 'POST', body });
     return (reply as { access_token: string }).access_token;

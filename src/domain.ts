@@ -297,7 +297,19 @@ export interface Agency {
   readonly owns: ReadonlySet<string>;
   /** Where it takes what was completed later; undefined where it fetches. */
   readonly deliveries?: Deliveries;
+  /** Who else may ask in its name; nobody where it names nobody. */
+  readonly suppliers?: readonly Mandate[];
 }
+
+/** What a supplier, a company that runs the agency's software, may do for it. It always ends. */
+export interface Mandate extends Validity {
+  readonly supplier: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly procedures: 'all' | ReadonlySet<string>;
+}
+
+/** A company that has a key of its own, and nothing that it may do but what agencies let it do for them. */
+export type Supplier = Pick<Agency, 'id' | 'name' | 'sandbox' | 'keys'>;
 
 /** An address of an agency, or a reference to where it stands. */
 export interface Deliveries {

@@ -12,6 +12,7 @@ export const problems = {
   'insufficient-scope': { status: 403, title: 'The token lacks the scope' },
   'procedure-not-granted': { status: 403, title: 'The agency holds no grant for this procedure' },
   'grant-not-in-force': { status: 403, title: 'The agency’s grant for this procedure is not in force today' },
+  'supplier-not-allowed': { status: 403, title: 'The agency does not let this supplier act for it in this procedure today' },
   'field-not-granted': { status: 403, title: 'The field is outside the agency’s grant' },
   'officer-stopped': { status: 403, title: 'The official may not ask at the moment' },
   'checkpoint-not-signed': { status: 403, title: 'The checkpoint bears no valid signature of its log' },

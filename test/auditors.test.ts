@@ -328,6 +328,7 @@ t.test('a column for every member of an entry', async (t) => {
     ...requests[1],
     conflicts: ['/a', '/b'],
     withheldUntil: '2027-01-01',
+    actor: 'S01',
     auditor: 'X09.1-1',
     reason: 'r',
     query: { index: 1 },

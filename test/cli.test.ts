@@ -341,6 +341,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   t.match(refused.error, /coverage\/land\.yaml:\d+ \/sandbox \[sandbox-in-production\]/, 'nor does what no owner published');
 
   for (const agency of ['X00.1', 'X01.1', 'X02.1', 'X04.1', 'X05.1', 'X09.1']) rmSync(join(config, 'agencies', `${agency}.yaml`));
+  rmSync(join(config, 'suppliers'), { recursive: true });
   rmSync(join(config, 'coverage'), { recursive: true });
   const made = await run(['agency', 'new', 'H26.15'], env);
   t.equal(made.code, 0, made.error);

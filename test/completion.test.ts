@@ -644,6 +644,7 @@ const changed = (agency: object, grant: object | undefined, more: Parameters<typ
     'agencies/X01.1.yaml': (file) => ({
       ...file,
       deliveries: { address: receiver.address },
+      suppliers: undefined,
       grants: ((file as File).grants ?? []).flatMap((one) =>
         one.id !== 'residence' ? one : grant === undefined ? [] : { ...one, ...grant },
       ),

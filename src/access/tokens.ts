@@ -11,8 +11,9 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from '../domain.ts';
+import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Mandate, type Scope, type Supplier } from '../domain.ts';
 import type { Shown } from './kept-out.ts';
+import { mandateOn } from './mandates.ts';
 import type { Once } from './once.ts';
 
 /** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
@@ -28,6 +29,8 @@ export interface TokenSettings {
   readonly key: KeyObject;
   readonly lifetimeSeconds: number;
   readonly agencies: ReadonlyMap<string, Agency>;
+  /** Who may act for agencies; nobody unless said. */
+  readonly suppliers?: ReadonlyMap<string, Supplier>;
   readonly once: Once;
   /** Whether an agency, or the key by which it proved itself, was shut out. */
   readonly shutOut: (shown: Shown) => boolean;
@@ -51,10 +54,11 @@ export interface TokenClaims {
   readonly binding?: Binding;
 }
 
-/** An agency that proved itself, and with which of its keys. */
+/** Who is to have a token, and the key that proved it: the agency's own, or that of a supplier that the agency lets act for it today. */
 export interface ProvenClient {
   readonly agency: Agency;
   readonly key: string;
+  readonly actor?: Mandate;
 }
 
 /** A token request that is refused, with its code of RFC 6749 §5.2. Says nothing about which agencies there are. */
@@ -68,6 +72,12 @@ export class TokenRefusal extends Error {
     this.code = code;
     this.reason = reason;
   }
+}
+
+/** Who signed an assertion, and with which key. */
+interface Proven {
+  readonly client: Agency | Supplier;
+  readonly key: string;
 }
 
 /** Why an assertion proves nothing, for the operator alone. */
@@ -92,10 +102,14 @@ export class Tokens {
     return { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256', use: 'sig' }] };
   }
 
-  /** The agency that an assertion proves. Throws `TokenRefusal`. */
-  async authenticateClient(assertion: string, tokenEndpoint: string): Promise<ProvenClient> {
+  /** The agency that an assertion proves, or the one named where it proves a supplier that may act for it. Throws `TokenRefusal`. */
+  async authenticateClient(assertion: string, tokenEndpoint: string, named?: string): Promise<ProvenClient> {
     try {
-      return await this.#provenAgency(assertion, tokenEndpoint);
+      const proven = this.#mayAct(await this.#proven(assertion, tokenEndpoint), named);
+      const { agency, key, actor } = proven;
+      // Last: who proves nothing does not learn who is shut out, and who is learns no more than that the proof is not taken.
+      if (this.#settings.shutOut({ agency, key, actor: actor?.supplier })) throw new Unproven('shut out');
+      return proven;
     } catch (error) {
       if (error instanceof Unproven) throw refused(error.message);
       if (error instanceof errors.JOSEError) throw refused([error.code, (error as { claim?: string }).claim].filter(Boolean).join(' '));
@@ -104,20 +118,35 @@ export class Tokens {
     }
   }
 
-  async #provenAgency(assertion: string, tokenEndpoint: string): Promise<ProvenClient> {
+  /** Only whoever proved to be a supplier is told that one has to name the agency, and nobody which agency lets whom act. */
+  #mayAct({ client, key }: Proven, named: string | undefined): ProvenClient {
+    const { agencies, clock } = this.#settings;
+    if ('grants' in client) {
+      if (named !== undefined && named !== client.id) throw new Unproven('an agency acts for itself alone');
+      return { agency: client, key };
+    }
+    if (named === undefined) throw new TokenRefusal('invalid_request', 'agency is missing: a supplier acts for one');
+    const agency = agencies.get(named);
+    const actor = agency && mandateOn(agency, client.id, dayInVietnam(clock()));
+    if (agency === undefined || actor === undefined) throw new Unproven('the supplier may not act for this agency today');
+    return { agency, key, actor };
+  }
+
+  async #proven(assertion: string, tokenEndpoint: string): Promise<Proven> {
     const { clock, issuer } = this.#settings;
     if (assertion.length > MAX_TOKEN_LENGTH || !COMPACT.test(assertion)) throw new Unproven('not a compact token');
-    const agency = this.#settings.agencies.get(String(decodeJwt(assertion).iss));
-    if (agency === undefined) throw new Unproven('no such agency');
+    const id = String(decodeJwt(assertion).iss);
+    const client = this.#settings.agencies.get(id) ?? this.#settings.suppliers?.get(id);
+    if (client === undefined) throw new Unproven('no such agency');
     const { kid, alg } = decodeProtectedHeader(assertion);
     const today = dayInVietnam(clock());
-    const keys = agency.keys === 'sandbox' ? [] : agency.keys;
+    const keys = client.keys === 'sandbox' ? [] : client.keys;
     const key = keys.find((one) => one.kid === kid && one.alg === alg && inForce({ validFrom: '0000', ...one }, today));
     if (key === undefined) throw new Unproven('no such key, or not in force');
     const { payload } = await jwtVerify(assertion, await this.#import(key), {
       algorithms: ASSERTION_ALGORITHMS,
-      issuer: agency.id,
-      subject: agency.id,
+      issuer: id,
+      subject: id,
       audience: [issuer, tokenEndpoint],
       requiredClaims: ['exp', 'iat', 'jti'],
       maxTokenAge: ASSERTION_LIFETIME_SECONDS,
@@ -131,10 +160,8 @@ export class Tokens {
     // Whoever else an assertion is addressed to could use it here in the agency's name.
     if ([aud].flat().length !== 1) throw new Unproven('more than one audience');
     const until = (exp + CLOCK_TOLERANCE_SECONDS) * 1000;
-    if (!(await this.#settings.once.use(`assertion ${agency.id} ${jti}`, until))) throw new Unproven('used before');
-    // Last: who proves nothing does not learn who is shut out, and who is learns no more than that the proof is not taken.
-    if (this.#settings.shutOut({ agency, key: key.kid })) throw new Unproven('shut out');
-    return { agency, key: key.kid };
+    if (!(await this.#settings.once.use(`assertion ${id} ${jti}`, until))) throw new Unproven('used before');
+    return { client, key: key.kid };
   }
 
   /** A JWT that the JWK Set verifies. `typ` keeps one kind from being taken for another: only an `at+jwt` is an access token. */
@@ -143,20 +170,23 @@ export class Tokens {
     return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ, kid: jwk?.kid ?? '' }).sign(this.#settings.key);
   }
 
-  /** A new access token for the scopes asked, all of which the agency must have; without `scope`, for all it has. */
+  /** A new access token for the scopes asked, all of which the agency, or its supplier for it, must have; without `scope`, for all. */
   async issue(
-    { agency, key }: ProvenClient,
+    { agency, key, actor }: ProvenClient,
     scope: string | undefined,
     binding?: Binding,
   ): Promise<{ access_token: string; token_type: 'Bearer'; expires_in: number; scope: string }> {
-    const scopes = scope === undefined ? [...agency.scopes] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
-    if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
+    const { scopes: held } = actor ?? agency;
+    const scopes = scope === undefined ? [...held] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
+    if (scopes.length === 0 || scopes.some((one) => !held.has(one as Scope)))
       throw new TokenRefusal('invalid_scope', 'the agency has not all of these scopes');
     const { issuer, lifetimeSeconds, clock } = this.#settings;
     const now = Math.floor(clock() / 1000);
     const token = await this.sign('at+jwt', {
-      client_id: agency.id,
+      client_id: actor?.supplier ?? agency.id,
       client_key: key,
+      // Who acts for whom, as RFC 8693 §4.1 says it.
+      ...(actor === undefined ? {} : { act: { sub: actor.supplier } }),
       ...(binding === undefined ? {} : { cnf: binding }),
       scope: scopes.join(' '),
       iss: issuer,
@@ -189,6 +219,7 @@ export class Tokens {
         key: String(payload.client_key),
         agency: String(payload.sub),
         client: String(payload.client_id),
+        ...(payload.act === undefined ? {} : { actor: String((payload.act as JWTPayload).sub) }),
         scopes: String(payload.scope).split(' '),
         expires: payload.exp ?? 0,
         ...(payload.cnf === undefined ? {} : { binding: payload.cnf as Binding }),

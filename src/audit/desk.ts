@@ -97,6 +97,8 @@ export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS
   return {
     search: (query) => ask('search', query),
     summary: (query) => ask('summary', query),
+    users: () => ask('users'),
+    uses: (query) => ask('uses', query),
     expired: (kind, before, limit) => ask('expired', kind, before, limit),
     forget: (indexes) => ask('forget', indexes),
     progress: () => ask('progress'),

@@ -9,6 +9,7 @@ import type { Database } from './sql.ts';
 import { openSqliteDatabase } from './sql-sqlite.ts';
 import type { LogReader } from './store.ts';
 import { summarise } from './summary.ts';
+import { users, uses } from './used.ts';
 
 /** How often an answer is begun again because the copy was, meanwhile. */
 const MAX_TRIES = 5;
@@ -83,6 +84,8 @@ function searchOver(open: () => Promise<Database>, reader: LogReader): KeptSearc
     follow: () => using(async (copy) => void (await copy.caughtUp())),
     search: (query) => answer(({ database }, next) => find(database, reader, query, next)),
     summary: (query) => answer(({ database }) => summarise(database, query)),
+    users: () => answer(({ database }) => users(database)),
+    uses: (query) => answer(({ database }) => uses(database, query)),
     expired: (kind, before, limit) => answer(({ database }) => expired(database, kind, before, limit)),
     forget: (indexes) => answer(({ database }) => database.transaction((sql) => forget(sql, indexes))),
     async progress() {

@@ -1,8 +1,9 @@
 /** Compiles agencies: their keys, and grants whose every reference and every day is checked. */
 import { createPublicKey } from 'node:crypto';
-import type { Agency, AgencyKey, Grant, Procedure, Provision, Validity } from '../domain.ts';
+import type { Agency, AgencyKey, Grant, Procedure, Provision, Supplier, Validity } from '../domain.ts';
 import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
+import { compileMandates } from './mandates.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
 import { checkOrder, covers, days, overlap } from './validity.ts';
@@ -11,6 +12,7 @@ export function compileAgencies(
   files: readonly ConfigFile[],
   around: Surroundings,
   procedures: ReadonlyMap<string, readonly Procedure[]>,
+  suppliers: ReadonlyMap<string, Supplier>,
   options: { readonly sandbox: boolean },
 ): Map<string, Agency> {
   const agencies = new Map<string, Agency>();
@@ -21,6 +23,7 @@ export function compileAgencies(
     if (!raw.sandbox && raw.keys === 'sandbox')
       file.fault('/keys', 'sandbox-in-production', 'only an agency of the sandbox has its keys made for it');
     if (raw.keys !== 'sandbox') checkKeys(file, raw.keys);
+    if (suppliers.has(raw.id)) file.fault('/id', 'duplicate', `a supplier is called ${raw.id} too`);
     const unfit = deliveryFault(literal(raw.deliveries?.address), raw);
     if (unfit !== undefined) file.fault('/deliveries/address', 'connection', unfit);
     agencies.set(raw.id, {
@@ -33,6 +36,7 @@ export function compileAgencies(
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
       grants: compileGrants(file, raw, around, procedures),
       owns: compileOwned(file, raw, around),
+      ...(raw.suppliers === undefined ? {} : { suppliers: compileMandates(file, raw, suppliers, around) }),
     });
   }
   return agencies;

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source } from '../domain.ts';
+import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source, Supplier } from '../domain.ts';
 import type { Places } from '../vietnam/places/places.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
@@ -24,6 +24,7 @@ import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
+import { compileSuppliers } from './suppliers.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
 import { addTableProcedures } from './table-procedures.ts';
 import { checkOrder, days, overlap } from './validity.ts';
@@ -57,6 +58,7 @@ export interface GatewaySettings {
 export interface Catalogue {
   readonly gateway: GatewaySettings;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly suppliers: ReadonlyMap<string, Supplier>;
   /** All versions of each procedure, oldest first; those too of which only an annex is known, and which have no form. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
   /** A code that was replaced → the code of the procedure that took its place. */
@@ -109,7 +111,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
   // What was replaced is no longer asked for: its successor may cite its rows.
   for (const old of successors.keys()) procedures.delete(old);
-  const agencies = compileAgencies(valid('agency'), around, procedures, options);
+  const suppliers = compileSuppliers(valid('supplier'), options);
+  const agencies = compileAgencies(valid('agency'), around, procedures, suppliers, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
   const raw = gateway?.value as RawGateway | undefined;
@@ -140,6 +143,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       ...(citizens === undefined ? {} : { citizens }),
     },
     agencies,
+    suppliers,
     procedures,
     successors,
     sources,

@@ -156,12 +156,23 @@ export interface RawAgency {
   grants?: RawGrant[];
   owns?: string[];
   limits?: RawAgencyLimits;
+  suppliers?: RawMandate[];
 }
 
 export interface RawAgencyLimits {
   agency?: { perSecond?: number; burst?: number; perDay?: number };
   officer?: { perMinute?: number; perDay?: number };
 }
+
+export interface RawMandate {
+  supplier: string;
+  scopes: Scope[];
+  procedures: 'all' | string[];
+  validFrom: string;
+  validTo: string;
+}
+
+export type RawSupplier = Pick<RawAgency, 'id' | 'name' | 'sandbox' | 'keys'>;
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
 export type MemberMap = Readonly<Record<string, string | { readonly each?: MemberMap }>>;

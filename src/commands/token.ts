@@ -1,4 +1,4 @@
-/** `oncegate token`: an access token of an agency, or of a citizen of the sandbox. */
+/** `oncegate token`: an access token of an agency, of a supplier for one, or of a citizen of the sandbox. */
 import { parseArgs } from 'node:util';
 import { sandboxCitizenToken } from '../citizen-keys.ts';
 import { ClientError } from '../client.ts';
@@ -8,16 +8,16 @@ export const token: Command = async (argv, line) => {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
-    options: { scope: { type: 'string' }, key: { type: 'string' }, citizen: { type: 'string' } },
+    options: { scope: { type: 'string' }, key: { type: 'string' }, citizen: { type: 'string' }, for: { type: 'string' } },
   });
   if (values.citizen !== undefined) {
-    if (positionals.length > 0 || values.scope !== undefined || values.key !== undefined)
+    if (positionals.length > 0 || values.scope !== undefined || values.key !== undefined || values.for !== undefined)
       throw new UsageError('--citizen takes a number and nothing beside it');
     line.out(await citizenToken(line, values.citizen));
     return 0;
   }
   const agency = required(positionals[0], 'the agency');
-  line.out(await client(line, agency, values.key).token(values.scope));
+  line.out(await client(line, agency, values.key).token(values.scope, values.for));
   return 0;
 };
 

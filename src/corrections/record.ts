@@ -16,7 +16,7 @@ export const repeatedOf = ({ entry }: Receipt): Repeated =>
 export async function onRecord(
   { log, configDigest, clock }: Pick<RecordTools, 'log' | 'configDigest' | 'clock'>,
   repeated: Repeated,
-  own: Pick<AuditEntry, 'kind' | 'agency' | 'client' | 'outcome'> & Partial<Pick<AuditEntry, 'id' | 'completes'>>,
+  own: Pick<AuditEntry, 'kind' | 'agency' | 'client' | 'outcome'> & Partial<Pick<AuditEntry, 'id' | 'completes' | 'actor'>>,
 ): Promise<void> {
   try {
     await log.append({ ...repeated, ...own, time: new Date(clock()).toISOString(), config: configDigest }, { receipt: true });

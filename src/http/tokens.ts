@@ -24,7 +24,7 @@ export const tokenRoutes =
         ...operation({
           summary: 'Get an access token',
           description:
-            'client_credentials with private_key_jwt: the agency signs an assertion with its own key (EdDSA or ES256) and uses it once.',
+            'client_credentials with private_key_jwt: the agency signs an assertion with its own key (EdDSA or ES256) and uses it once. A supplier that may act for an agency signs with its own key and names the agency: the token is the agency’s, and says in `act` who acts.',
           tag: 'Tokens',
           scope: 'none',
           body: 'TokenRequest',
@@ -33,7 +33,8 @@ export const tokenRoutes =
           ownRefusals: {
             400: { description: '`invalid_request`, `unsupported_grant_type`, `invalid_scope`: RFC 6749 §5.2.', schema: 'TokenError' },
             401: {
-              description: '`invalid_client`: the assertion proves no agency. The reason stands in the gateway’s log alone.',
+              description:
+                '`invalid_client`: the assertion proves no agency, and no supplier that may act for the one it names. The reason stands in the gateway’s log alone.',
               schema: 'TokenError',
             },
           },
@@ -48,14 +49,18 @@ export const tokenRoutes =
           if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing');
           if (form.get('grant_type') !== 'client_credentials') throw new TokenRefusal('unsupported_grant_type', 'only client_credentials');
           if (form.get('client_assertion_type') !== ASSERTION_TYPE) throw new TokenRefusal('invalid_client', 'only private_key_jwt');
-          const client = await tokens.authenticateClient(form.get('client_assertion') ?? '', tokenEndpoint);
-          const { agency } = client;
-          const named = form.get('client_id') ?? agency.id;
-          if (named !== agency.id) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
+          const client = await tokens.authenticateClient(
+            form.get('client_assertion') ?? '',
+            tokenEndpoint,
+            form.get('agency') ?? undefined,
+          );
+          const { agency, actor } = client;
+          const proven = actor?.supplier ?? agency.id;
+          if ((form.get('client_id') ?? proven) !== proven) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
           // Only now is it known who asks: a stranger cannot use up what an agency may.
           count(agency.id);
           const token = await tokens.issue(client, form.get('scope') ?? undefined);
-          request.log.info({ agency: agency.id, scope: token.scope }, 'token issued');
+          request.log.info({ agency: agency.id, actor: actor?.supplier, scope: token.scope }, 'token issued');
           return token;
         } catch (error) {
           if (!(error instanceof TokenRefusal)) throw error;

@@ -8,6 +8,8 @@ import type { Due, Task } from './store.ts';
 export interface Kept {
   readonly by: CompletedBy;
   readonly client: string;
+  /** The supplier that began it. */
+  readonly actor?: string;
   readonly request: PrefillRequest;
   readonly withheldUntil?: string;
   /** The sources that are waited for. */
@@ -22,6 +24,7 @@ export interface Kept {
 export interface Over {
   /** Why it was refused. */
   readonly code?: ProblemCode;
+  readonly actor?: string;
 }
 
 type Whose = Pick<Due, 'id' | 'agency'>;

@@ -1,7 +1,8 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
+import { mandateOn } from '../access/mandates.ts';
 import type { TokenClaims } from '../access/tokens.ts';
-import type { Agency, Caller, Clock, Scope } from '../domain.ts';
+import { type Agency, type Caller, type Clock, dayInVietnam, type Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import { bearerToken, remembering } from './remember.ts';
 
@@ -35,16 +36,31 @@ export interface AuthenticateTools {
   readonly clock: Clock;
 }
 
+/** A supplier that acted for an agency, and the day on which its mandate is to hold. */
+export interface Acted {
+  readonly actor: string;
+  readonly today: string;
+}
+
 /**
  * The caller of a request that its token allowed, when the gateway comes back to it. An agency that is gone, was shut out, or may ask for no prefill
- * any more, has no grants: what was allowed then is not allowed now.
+ * any more, or whose supplier may not, has no grants: what was allowed then is not allowed now.
  */
-export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Standing, id: string, client: string, actor?: string): Caller {
+export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Standing, id: string, client: string, acted?: Acted): Caller {
   const known = agencies.get(id);
   const nobody = { id, name: { vi: id, en: id }, sandbox: false, scopes: new Set<Scope>(), keys: [], owns: new Set<string>(), grants: [] };
   const made = (agency: Agency): Caller =>
-    ({ agency, client, scopes: agency.scopes, ...(actor === undefined ? {} : { actor }) }) as unknown as Caller;
-  return known?.scopes.has('prefill') && !standing.shutOut(made(known)) ? made(known) : made(nobody);
+    ({ agency, client, scopes: agency.scopes, ...(acted === undefined ? {} : { actor: acted.actor }) }) as unknown as Caller;
+  const may = (agency: Agency): boolean =>
+    agency.scopes.has('prefill') && (acted === undefined || mandateOn(agency, acted.actor, acted.today)?.scopes.has('prefill') === true);
+  return known !== undefined && may(known) && !standing.shutOut(made(known)) ? made(known) : made(nobody);
+}
+
+/** A supplier's token says what it might do on the day it was made; it may do no more than its mandate of this day, and without one nothing. */
+function actingOn(caller: Caller, today: string): Caller | undefined {
+  if (caller.actor === undefined) return caller;
+  const mandate = mandateOn(caller.agency, caller.actor, today);
+  return mandate && { ...caller, scopes: new Set([...caller.scopes].filter((scope) => mandate.scopes.has(scope))) };
 }
 
 /**
@@ -87,8 +103,9 @@ export function authenticator({
   }, clock);
   return async ({ authorization }, scope) => {
     const found = await known(bearerToken(authorization));
-    if (found === undefined || standing.shutOut(found.caller)) throw new Problem('unauthenticated');
-    if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
-    return found.caller;
+    const caller = found && actingOn(found.caller, dayInVietnam(clock()));
+    if (caller === undefined || standing.shutOut(caller)) throw new Problem('unauthenticated');
+    if (scope !== undefined && !caller.scopes.has(scope)) throw new Problem('insufficient-scope');
+    return caller;
   };
 }

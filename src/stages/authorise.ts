@@ -1,4 +1,5 @@
 /** Caller and request to the grant that allows it: nothing is allowed that no file grants, today. */
+import { actsIn } from '../access/mandates.ts';
 import type { Catalogue } from '../catalogue/load.ts';
 import { type Authorised, type Caller, type Clock, dayInVietnam, inForce, type PrefillRequest, type Procedure } from '../domain.ts';
 import { Problem } from '../problems.ts';
@@ -15,6 +16,7 @@ export interface AuthoriseTools {
 export function authorise(caller: Caller, request: PrefillRequest, { catalogue, standing, clock }: AuthoriseTools): Authorised {
   const today = dayInVietnam(clock());
   const versions = versionsOf(catalogue, request.procedure);
+  if (!actsIn(caller, request.procedure, today)) throw new Problem('supplier-not-allowed');
   const grants = caller.agency.grants.filter((grant) => grant.procedure === request.procedure);
   if (grants.length === 0) throw new Problem('procedure-not-granted');
   const grant = grants.find((one) => inForce(one, today));

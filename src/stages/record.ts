@@ -1,5 +1,6 @@
 /** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
 import { hash, randomUUID } from 'node:crypto';
+import { actorIn } from '../access/mandates.ts';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
@@ -132,7 +133,7 @@ export class ExchangeRecord {
 
   #start(
     kind: AuditEntry['kind'],
-  ): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'completes' | 'agency' | 'client' | 'config' | 'milliseconds'> {
+  ): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'completes' | 'agency' | 'client' | 'actor' | 'config' | 'milliseconds'> {
     const { clock, configDigest } = this.#tools;
     const now = clock();
     return {
@@ -144,6 +145,7 @@ export class ExchangeRecord {
       ...(this.#completes === undefined ? {} : { completes: this.#completes.id }),
       agency: this.#caller.agency.id,
       client: this.#caller.client,
+      ...actorIn(this.#caller),
       config: configDigest,
     };
   }

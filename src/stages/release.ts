@@ -1,4 +1,5 @@
 /** A prefill that was completed later leaves: allowed again at that moment, and on record before it does. */
+import { actorIn } from '../access/mandates.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { LogUnavailable } from '../audit/log.ts';
 import type { Caller, Prefill, PrefillRequest, Receipt } from '../domain.ts';
@@ -43,13 +44,13 @@ const REPEATED: ReadonlySet<string> = new Set<keyof AuditEntry>([
 export async function releaseOnRecord(
   { log, configDigest, clock }: Pick<RecordTools, 'log' | 'configDigest' | 'clock'>,
   { entry }: Receipt,
-  client: string,
+  who: Pick<Caller, 'client' | 'actor'>,
   outcome: 'sent' | 'fetched' | 'completion-refused',
 ): Promise<void> {
   const repeated = Object.fromEntries(Object.entries(entry).filter(([member]) => REPEATED.has(member))) as unknown as AuditEntry;
-  const own = { time: new Date(clock()).toISOString(), kind: 'delivery', client, outcome, config: configDigest } as const;
+  const own = { time: new Date(clock()).toISOString(), kind: 'delivery', client: who.client, outcome, config: configDigest } as const;
   try {
-    await log.append({ ...repeated, ...own }, { receipt: true });
+    await log.append({ ...repeated, ...own, ...actorIn(who) }, { receipt: true });
   } catch (error) {
     if (error instanceof LogUnavailable) throw new Problem('log-unavailable', { retryAfterSeconds: 2, cause: error });
     throw error;

@@ -133,6 +133,8 @@ export async function startReaders({
     ...searching.by,
     search: (query) => searching.by.search(query),
     summary: (query) => searching.by.summary(query),
+    users: () => searching.by.users(),
+    uses: (query) => searching.by.uses(query),
   };
   const verify = async (agency: string): Promise<TokenClaims> => ({
     token: agency,

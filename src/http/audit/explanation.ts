@@ -34,7 +34,13 @@ export function explanation(found: readonly Found[], catalogue: Catalogue): obje
     completes: head.completes,
     entries: entries.map(({ index, entry: { kind, time } }) => ({ index, kind, time })),
     configuration: { digest: head.config, current: known.catalogue !== undefined },
-    who: { agency: head.agency, name: known.agency?.name, client: head.client, officer: head.officer },
+    who: {
+      agency: head.agency,
+      name: known.agency?.name,
+      client: head.client,
+      actor: head.actor === undefined ? undefined : { id: head.actor, name: known.catalogue?.suppliers.get(head.actor)?.name },
+      officer: head.officer,
+    },
     what: {
       procedure: head.procedure,
       name: known.procedure?.name,

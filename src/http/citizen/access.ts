@@ -25,6 +25,7 @@ export function accessOf(entry: AuditEntry, outcome: string, own: ReadonlySet<st
     view: {
       time: entry.time,
       agency: { id: entry.agency, name: catalogue.agencies.get(entry.agency)?.name },
+      actor: entry.actor === undefined ? undefined : { id: entry.actor, name: catalogue.suppliers.get(entry.actor)?.name },
       officer: entry.officer,
       procedure: entry.procedure && { code: entry.procedure, name: procedure?.name },
       dossier: entry.dossier,
