@@ -953,8 +953,8 @@ await t.test('after five wrong claims nothing more is compared about the person'
 });
 
 /**
- * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * and test/corrections.test.ts produce them.
+ * What became of a completion, what is said in the last line of a batch alone, of reports of wrong values, and without a key that signs:
+ * test/completion.test.ts, test/batch.test.ts, test/corrections.test.ts and test/keys.test.ts produce them.
  */
 const ELSEWHERE: readonly ProblemCode[] = [
   'completion-delivered',
@@ -966,6 +966,7 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'field-not-granted',
   'record-unknown',
   'reply-not-read',
+  'signer-unavailable',
   'stopping',
   'too-many-corrections',
   'unknown-correction',

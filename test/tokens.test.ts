@@ -68,7 +68,9 @@ t.teardown(async () => {
 });
 
 const sandboxKey = agencyKey(main.dataDirectory, 'X01.1');
-const gatewayKey = createPrivateKey((JSON.parse(readFileSync(join(main.dataDirectory, 'keys.json'), 'utf8')) as { token: string }).token);
+const gatewayKey = createPrivateKey(
+  (JSON.parse(readFileSync(join(main.dataDirectory, 'keys.json'), 'utf8')) as { token: [{ key: string }] }).token[0].key,
+);
 const [token, audit, both, auditor, desk, office, foreign] = await Promise.all([
   main.token('X01.1'),
   main.token('X09.1'),
