@@ -46,7 +46,7 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/print.ts': ['src/commands/'],
   'src/keys.ts': ['src/commands/', 'src/app.ts', 'src/logbook.ts', 'src/completions.ts', 'src/citizen-keys.ts'],
   'src/signer.ts': ['src/keys', 'src/access/', 'src/audit/', 'src/http/'],
-  'src/references.ts': ['src/keys/', 'src/plug.ts'],
+  'src/references.ts': ['src/keys/', 'src/commands/keys.ts', 'src/plug.ts'],
   'src/pseudonyms.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
   'src/hmac.ts': ['src/cache/', 'src/pseudonyms.ts'],
   'src/random.ts': ['src/cache/', 'src/stages/'],

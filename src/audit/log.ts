@@ -162,7 +162,9 @@ export class AuditLog {
     const { from, batch } = taken;
     for (const { body } of batch) this.#edge.append(leafHash(body));
     // Intents too: an entry without a signature behind it could be put in by anybody who can write to the store, and be signed with the next.
-    if (batch.length > 0) taken.checkpoint = await signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    // An empty batch is signed for nothing but to try: a log that cannot be signed cannot be written.
+    const signed = await signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    if (batch.length > 0) taken.checkpoint = signed;
     return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
   }
 

@@ -22,6 +22,8 @@ export interface ProgramOptions {
 const PATIENCE_MS = 1500;
 const HANG_MS = 10_000;
 const PAUSE_MS = 1000;
+/** How long a program is given to end itself. */
+const LAST_MS = 2000;
 /** Questions that wait for their answer. */
 const MOST = 64;
 /** Longer than any signature in base64. Bytes. */
@@ -72,7 +74,18 @@ export class ProgramSigner implements Signer {
 
   close(): void {
     this.#closed = true;
-    if (this.#child !== undefined) this.#leave(this.#child, undefined);
+    const child = this.#child;
+    if (child === undefined) return;
+    // One that waits for the next question ends itself when there is none; one that is at work may hang.
+    if (this.#waiting.length > 0) {
+      this.#leave(child, undefined);
+      return;
+    }
+    this.#child = undefined;
+    child.stdin.end();
+    child.stdout.destroy();
+    const timer = setTimeout(() => kill(child), LAST_MS).unref();
+    child.once('exit', () => clearTimeout(timer)).unref();
   }
 
   #start(): Child {
