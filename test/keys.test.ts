@@ -18,7 +18,7 @@ import { softToken } from './support/softhsm.ts';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const FACTS = { logOrigin: ORIGIN, keptSeconds: 3600 };
-const PROGRAM = resolve('test/support/signing-program.mjs');
+const PROGRAM = resolve('test/support/signing-program.ts');
 /** A busy machine starts a program slowly. */
 const PATIENT = 20_000;
 

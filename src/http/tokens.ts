@@ -28,6 +28,7 @@ export const tokenRoutes =
           scope: 'none',
           body: 'TokenRequest',
           reply: 'TokenReply',
+          refusals: [503],
           ownRefusals: {
             400: { description: '`invalid_request`, `unsupported_grant_type`, `invalid_scope`: RFC 6749 §5.2.', schema: 'TokenError' },
             401: {
