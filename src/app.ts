@@ -9,6 +9,7 @@ import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
 import { onceInMemory } from './access/once.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
+import { TokenKeys } from './access/token-keys.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
@@ -34,7 +35,7 @@ import { auditReading } from './http/reading.ts';
 import { buildServer, openToOperators } from './http/server.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
-import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
+import { closeKeys, type GatewayKeys, loadKeys, sandboxAgencyKey, tryKeys } from './keys.ts';
 import { logPath, openLogbook } from './logbook.ts';
 import type { Share } from './misuse/bucket.ts';
 import { shareThroughRedis } from './misuse/exchange.ts';
@@ -120,7 +121,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const { dataDirectory, databaseUrl, issuer } = environment;
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { gateway: settings, digest: configDigest } = catalogue;
-  const keys = openKeys(options);
+  const keys = await openKeys(options, opened);
   const book = await openLogbook({ dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore }, opened);
   const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
@@ -140,7 +141,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const shutOuts = shutOutDesk({ log, configDigest });
   const tokens = new Tokens({
     issuer,
-    key: keys.token,
+    keys: new TokenKeys(keys.token, clock),
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
     suppliers: withSandboxKeys(catalogue.suppliers, dataDirectory),
@@ -308,8 +309,15 @@ function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'au
   return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
 }
 
-function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys {
-  const keys = loadKeys(environment.dataDirectory, sandbox !== undefined);
+async function openKeys(
+  { environment, sandbox, logger, clock = Date.now }: GatewayOptions,
+  opened: AsyncDisposableStack,
+): Promise<GatewayKeys> {
+  const { dataDirectory, secret } = environment;
+  const left = (key: string, reason: string): void =>
+    logger.error({ key, reason }, 'the program that signs was left, and is started again');
+  const keys = loadKeys(dataDirectory, sandbox !== undefined, { secret, left });
+  opened.defer(() => closeKeys(keys));
   if (keys.sandbox !== (sandbox !== undefined)) {
     const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
     throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
@@ -317,6 +325,7 @@ function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys
   if (!keys.made && environment.databaseUrl === undefined && !existsSync(logPath(environment.dataDirectory))) {
     throw new Error('log.db is missing beside the keys that signed it: put it back from its backup, or take a new data directory');
   }
+  await tryKeys(dataDirectory, keys, clock());
   if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
   return keys;
 }

@@ -20,8 +20,10 @@ oncegate verify <file|-> [--key <file>] [--request <file>]
 oncegate audit verify [data directory | database URL | gateway URL --agency <auditor>]
     [--key <file>] [--seen <file>] [--agency-key <file>]
                                                check a whole log, and that it continues what was seen before
-oncegate keys rotate log|pseudonym|cache [--from <time>]
-                                               make a new key; --from lets several gateways change at once
+oncegate keys rotate log|pseudonym|cache|token [--from <time>]
+    [--key env:NAME|file:<path>] [--program <path> [--program <argument>]… --public <file>]
+                                               make a new key, or take one that is kept elsewhere;
+                                               --from lets several gateways change at once
 oncegate agency new <id>                       make a key pair and the agency's file
 oncegate procedure new <code>                  start a procedure's file from the legal table
 oncegate shut-out agency <id> | key <agency> <kid> | token <jti> | officer <officer> | supplier <id>

@@ -201,7 +201,7 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     t.match(await run(['keys', 'rotate', 'cache'], env), { code: 0, out: /a new key of the cache is used from/ });
     t.match([keys().log.length, keys().pseudonym.length, keys().cache.length], [2, 2, 2]);
     t.match(await run(['keys', 'rotate', 'pseudonym'], env), { code: 1, error: /a new key is made already/ });
-    t.match(await run(['keys', 'rotate', 'token'], env), { code: 2, error: /takes log, pseudonym or cache/ });
+    t.match(await run(['keys', 'rotate', 'witness'], env), { code: 2, error: /takes log, pseudonym, cache or token/ });
     t.match(await run(['keys', 'rotate', 'log', '--from', 'yesterday'], env), { code: 2, error: /a time to come/ });
   });
 

@@ -973,10 +973,7 @@ await t.test('after five wrong claims nothing more is compared about the person'
   await refused(t, ['', guess, 'too-many-mismatches', { ...onRecord('too-many-mismatches'), headers: { 'retry-after': '86400' } }]);
 });
 
-/**
- * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * test/corrections.test.ts, test/limits.test.ts and test/shut-outs.test.ts produce them.
- */
+/** What takes more than one request to come to is produced where the tests are of what it is about. */
 const ELSEWHERE: readonly ProblemCode[] = [
   'completion-delivered',
   'completion-expired',
@@ -988,6 +985,7 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'record-unknown',
   'reply-not-read',
   'shut-out-unavailable',
+  'signer-unavailable',
   'stopping',
   'too-many-corrections',
   'too-many-shut-outs',

@@ -5,7 +5,16 @@ import { readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { CompactEncrypt, CompactSign, createLocalJWKSet, type JSONWebKeySet, type JWK, jwtVerify, SignJWT } from 'jose';
+import {
+  CompactEncrypt,
+  CompactSign,
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  type JSONWebKeySet,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import t from 'tap';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, editedConfig, ISSUER, NOON, requestToken, startGateway } from './support/gateway.ts';
@@ -68,7 +77,10 @@ t.teardown(async () => {
 });
 
 const sandboxKey = agencyKey(main.dataDirectory, 'X01.1');
-const gatewayKey = createPrivateKey((JSON.parse(readFileSync(join(main.dataDirectory, 'keys.json'), 'utf8')) as { token: string }).token);
+const gatewayKey = createPrivateKey(
+  (JSON.parse(readFileSync(join(main.dataDirectory, 'keys.json'), 'utf8')) as { token: [{ key: string }] }).token[0].key,
+);
+const gatewayKid = await calculateJwkThumbprint(createPublicKey(gatewayKey).export({ format: 'jwk' }) as JWK);
 const [token, audit, both, auditor, desk, office, foreign] = await Promise.all([
   main.token('X01.1'),
   main.token('X09.1'),
@@ -453,7 +465,7 @@ function accessToken(claims: object = {}, header: object = {}, key: KeyObject = 
     jti: randomUUID(),
     ...claims,
   })
-    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', ...header })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: gatewayKid, ...header })
     .sign(key);
 }
 
@@ -523,6 +535,8 @@ await t.test('an access token is refused before the body is looked at', async (t
     ['an assertion that names its type', sign({ scope: 'prefill', client_id: AGENCY }, { typ: 'at+jwt' }).then(bearer)],
     ['of another gateway of the same name', bearer(foreign)],
     ['of another key', accessToken({}, {}, strangerKey).then(bearer)],
+    ['without a key identifier', accessToken({}, { kid: undefined }).then(bearer)],
+    ['with a key identifier that there is not', accessToken({}, { kid: 'own' }).then(bearer)],
     ['of another key that stands in the header', accessToken({}, { jwk: stranger.shown }, strangerKey).then(bearer)],
     ['of another key with its address', accessToken({}, { jku: keyAddress, kid: 'own' }, strangerKey).then(bearer)],
     ['of another issuer', accessToken({ iss: 'https://elsewhere.test' }).then(bearer)],

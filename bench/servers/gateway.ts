@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { onceInMemory } from '../../src/access/once.ts';
+import { TokenKeys } from '../../src/access/token-keys.ts';
 import { Tokens } from '../../src/access/tokens.ts';
 import type { JsonObject } from '../../src/adapter.ts';
 import { createGateway } from '../../src/app.ts';
@@ -73,7 +74,7 @@ const freshTokens = async (count: unknown): Promise<string[]> => {
   const { agencies } = gateway.catalogue;
   const tokens = new Tokens({
     issuer,
-    key: loadKeys(dataDirectory, true).token,
+    keys: new TokenKeys(loadKeys(dataDirectory, true).token, Date.now),
     lifetimeSeconds: 600,
     agencies,
     once: onceInMemory(Date.now),

@@ -1,20 +1,11 @@
 /** Access tokens: an agency proves itself by a signed assertion (RFC 7523) and gets a short-lived `at+jwt` (RFC 9068). */
-import { createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
-import {
-  calculateJwkThumbprint,
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  importJWK,
-  type JWK,
-  type JWTPayload,
-  jwtVerify,
-  SignJWT,
-} from 'jose';
+import { randomUUID } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader, errors, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose';
 import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Mandate, type Scope, type Supplier } from '../domain.ts';
 import type { Shown } from './kept-out.ts';
 import { mandateOn } from './mandates.ts';
 import type { Once } from './once.ts';
+import type { TokenKeys } from './token-keys.ts';
 
 /** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
 const ASSERTION_ALGORITHMS = ['EdDSA', 'ES256'];
@@ -26,7 +17,7 @@ const MAX_TOKEN_LENGTH = 4096;
 
 export interface TokenSettings {
   readonly issuer: string;
-  readonly key: KeyObject;
+  readonly keys: TokenKeys;
   readonly lifetimeSeconds: number;
   readonly agencies: ReadonlyMap<string, Agency>;
   /** Who may act for agencies; nobody unless said. */
@@ -88,18 +79,15 @@ const refused = (reason: string): TokenRefusal => new TokenRefusal('invalid_clie
 
 export class Tokens {
   readonly #settings: TokenSettings;
-  readonly #publicKey: KeyObject;
   readonly #agencyKeys = new WeakMap<AgencyKey, Promise<Awaited<ReturnType<typeof importJWK>>>>();
 
   constructor(settings: TokenSettings) {
     this.#settings = settings;
-    this.#publicKey = createPublicKey(settings.key);
   }
 
   /** The public keys that verify access tokens and delivered events, as a JWK Set (RFC 7517). */
   async jwks(): Promise<{ keys: JWK[] }> {
-    const jwk = this.#publicKey.export({ format: 'jwk' }) as JWK;
-    return { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256', use: 'sig' }] };
+    return this.#settings.keys.jwks();
   }
 
   /** The agency that an assertion proves, or the one named where it proves a supplier that may act for it. Throws `TokenRefusal`. */
@@ -166,8 +154,7 @@ export class Tokens {
 
   /** A JWT that the JWK Set verifies. `typ` keeps one kind from being taken for another: only an `at+jwt` is an access token. */
   async sign(typ: string, claims: JWTPayload): Promise<string> {
-    const [jwk] = (await this.jwks()).keys;
-    return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ, kid: jwk?.kid ?? '' }).sign(this.#settings.key);
+    return this.#settings.keys.sign(typ, claims);
   }
 
   /** A new access token for the scopes asked, all of which the agency, or its supplier for it, must have; without `scope`, for all. */
@@ -202,9 +189,9 @@ export class Tokens {
   /** What an access token of ours says, or undefined for anything else. */
   async verify(token: string): Promise<TokenClaims | undefined> {
     if (token.length > MAX_TOKEN_LENGTH || !COMPACT.test(token)) return undefined;
-    const { issuer, lifetimeSeconds, clock } = this.#settings;
+    const { issuer, lifetimeSeconds, clock, keys } = this.#settings;
     try {
-      const { payload } = await jwtVerify(token, this.#publicKey, {
+      const { payload } = await jwtVerify(token, ({ kid }) => keys.verifier(kid), {
         algorithms: ['ES256'],
         typ: 'at+jwt',
         issuer,

@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LogBroken } from '../audit/store.ts';
 import { Problem, type ProblemCode, problems, type RequestFault, whereItArose } from '../problems.ts';
+import { SignerUnavailable } from '../signer.ts';
 
 export interface ProblemDocument {
   readonly type: string;
@@ -43,6 +44,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   // An auditor must hear that the log itself is not what it was.
   if (error instanceof LogBroken) return new Problem('internal', { detail: error.message, cause: error });
+  if (error instanceof SignerUnavailable) return new Problem('signer-unavailable', { retryAfterSeconds: 2, cause: error });
   const { code, validation, statusCode } = error as Partial<FastifyError>;
   if (validation !== undefined) {
     const errors = validation.slice(0, 20).map(explain);

@@ -29,7 +29,7 @@ export const tokenRoutes =
           scope: 'none',
           body: 'TokenRequest',
           reply: 'TokenReply',
-          refusals: [429],
+          refusals: [429, 503],
           ownRefusals: {
             400: { description: '`invalid_request`, `unsupported_grant_type`, `invalid_scope`: RFC 6749 §5.2.', schema: 'TokenError' },
             401: {
