@@ -156,6 +156,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         catalogue,
         clock,
         authentication,
+        rules: tools,
         around,
         drop: asking.cache.drop,
         completions,

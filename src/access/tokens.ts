@@ -108,6 +108,7 @@ export class Tokens {
     if (agency === undefined) throw new Unproven('no such agency');
     const { kid, alg } = decodeProtectedHeader(assertion);
     const today = dayInVietnam(clock());
+    if (agency.endedOn !== undefined && agency.endedOn < today) throw new Unproven('the agency has ended');
     const keys = agency.keys === 'sandbox' ? [] : agency.keys;
     const key = keys.find((one) => one.kid === kid && one.alg === alg && inForce({ validFrom: '0000', ...one }, today));
     if (key === undefined) throw new Unproven('no such key, or not in force');

@@ -106,7 +106,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
   // What was replaced is no longer asked for: its successor may cite its rows.
   for (const old of successors.keys()) procedures.delete(old);
-  const agencies = compileAgencies(valid('agency'), around, procedures, options);
+  const agencies = compileAgencies(valid('agency'), around, procedures, codes, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
   const raw = gateway?.value as RawGateway | undefined;

@@ -137,6 +137,7 @@ export interface RawProcedure {
 export interface RawGrant {
   id: string;
   procedure: string;
+  purpose: string;
   fields: 'all' | string[];
   components: 'all' | string[];
   legalBasis: string[];
@@ -155,6 +156,23 @@ export interface RawAgency {
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];
+  endedOn?: string;
+  succeeds?: RawSuccession[];
+  officers?: RawForm[];
+  dossiers?: RawForm[];
+}
+
+export interface RawSuccession {
+  agency: string;
+  from: string;
+  grants?: 'all' | string[];
+  dossiers?: boolean;
+}
+
+export interface RawForm {
+  of?: string;
+  below?: boolean;
+  number?: string;
 }
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */

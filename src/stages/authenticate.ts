@@ -1,8 +1,9 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
 import type { TokenClaims } from '../access/tokens.ts';
-import type { Agency, Caller, Clock, Scope } from '../domain.ts';
+import { type Agency, type Caller, type Clock, dayInVietnam, type Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import { isOver } from './grant.ts';
 import { bearerToken, remembering } from './remember.ts';
 
 /** What a request shows of who sends it. A header that stands twice is as though it were not there. */
@@ -66,6 +67,8 @@ export function authenticator({
   return async ({ authorization }, scope) => {
     const found = await known(bearerToken(authorization));
     if (found === undefined || standing.shutOut(found.caller)) throw new Problem('unauthenticated');
+    // A token that was issued before midnight too.
+    if (isOver(found.caller.agency, dayInVietnam(clock()))) throw new Problem('unauthenticated');
     if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
     return found.caller;
   };
