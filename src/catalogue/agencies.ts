@@ -89,7 +89,7 @@ function compileGrants(
   (agency.grants ?? []).forEach((raw, i) => {
     const at = `/grants/${i}`;
     checkOrder(file, raw, at);
-    checkPurpose(file, codes, raw, at);
+    checkPurpose(file, { codes, broken: around.broken }, raw, at);
     const versions = procedures.get(raw.procedure) ?? [];
     if (versions.length === 0 && !around.broken('procedures', raw.procedure) && !around.broken('annexes'))
       file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);

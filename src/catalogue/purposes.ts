@@ -2,15 +2,22 @@
 import type { Text, Validity } from '../domain.ts';
 import type { CodeList } from './codes.ts';
 import type { ConfigFile } from './files.ts';
+import type { Broken } from './surroundings.ts';
 import { days, overlap } from './validity.ts';
 
 type Codes = ReadonlyMap<string, readonly CodeList[]>;
 
-/** Adds a fault for a purpose that no list has while the grant holds. Without any list its file is broken, and that is the fault. */
-export function checkPurpose(file: ConfigFile, codes: Codes, grant: Validity & { readonly purpose: string }, at: string): void {
+/** Adds a fault for a purpose that no list has while the grant holds. */
+export function checkPurpose(
+  file: ConfigFile,
+  { codes, broken }: { readonly codes: Codes; readonly broken: Broken },
+  grant: Validity & { readonly purpose: string },
+  at: string,
+): void {
+  if (broken('codes', 'purpose')) return;
   const lists = codes.get('purpose') ?? [];
   const known = lists.filter((list) => overlap(list, grant)).flatMap(({ items }) => items.map(({ code }) => code));
-  if (lists.length > 0 && !known.includes(grant.purpose))
+  if (!known.includes(grant.purpose))
     file.fault(
       `${at}/purpose`,
       'unknown-value',
