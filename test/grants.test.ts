@@ -14,13 +14,14 @@ import type { Catalogue } from '../src/catalogue/load.ts';
 import { meanings } from '../src/catalogue/meaning.ts';
 import { compileProcedure } from '../src/catalogue/procedure.ts';
 import type { Surroundings } from '../src/catalogue/surroundings.ts';
-import { type Agency, inForce, type Prefill, type Procedure } from '../src/domain.ts';
+import { type Agency, dayInVietnam, inForce, type Prefill, type Procedure } from '../src/domain.ts';
 import { exchange } from '../src/exchange.ts';
 import { Problem } from '../src/problems.ts';
 import { pseudonyms } from '../src/pseudonyms.ts';
 import { personas } from '../src/sandbox/personas.ts';
 import type { Ask } from '../src/stages/ask.ts';
 import { authenticator, callerAgain } from '../src/stages/authenticate.ts';
+import { isOver } from '../src/stages/grant.ts';
 import { checkNumbers } from '../src/stages/numbers.ts';
 import { allowAgain } from '../src/stages/release.ts';
 import { type Simulated, simulate } from '../src/stages/simulate.ts';
@@ -549,11 +550,13 @@ t.test('what is completed later is completed for the purpose that it was asked f
   const { body } = await post('/v1/prefills', { ...RESIDENCE, purpose: CHECK, maxAgeSeconds: 0, completion: 'fetch' });
   tell('ok');
   const from = (await on.entries()).length;
-  on.time.now += 60_000;
   const fetched = async (): Promise<Response> =>
     fetch(`${on.address}/v1/prefills/${body.prefill.id}`, { headers: { authorization: `Bearer ${await on.token()}` } });
   let reply = await fetched();
-  for (const end = Date.now() + 10_000; reply.status === 202 && Date.now() < end; reply = await fetched()) await after(20);
+  for (const end = Date.now() + 10_000; reply.status === 202 && Date.now() < end; reply = await fetched()) {
+    on.time.now += 30_000;
+    await after(100);
+  }
   t.equal(reply.status, 200);
   const entries = (await on.entries(from)).filter(({ completes }) => completes === body.prefill.id);
   t.ok(entries.length >= 3);
@@ -616,47 +619,44 @@ t.test('a simulated call says what the real one then gets, for every agency and 
   let given = 0;
   for (const now of [NOON, Date.parse('2027-03-01T05:00:00Z')]) {
     on.time.now = now;
-    const day = new Date(now).toISOString().slice(0, 10);
-    for (const { id } of [...agencies.values()].filter(({ scopes }) => scopes.has('prefill'))) {
-      if (id === 'X07.1' && now > NOON) continue;
+    const day = dayInVietnam(now);
+    const calls: { id: string; rest: object; related: Record<string, string>; said: Said }[] = [];
+    const [{ length: entries }, lookUps] = [await on.entries(), on.lookUps()];
+    for (const { id, grants } of [...agencies.values()].filter((one) => one.scopes.has('prefill') && !isOver(one, day))) {
       for (const [code, versions] of procedures) {
         const version = versions.find((one) => inForce(one, day)) ?? versions[0];
-        const granted = agencies.get(id)?.grants.some(({ procedure }) => procedure === code);
+        const granted = grants.some(({ procedure }) => procedure === code);
         if (version === undefined || (version.form === undefined && !granted)) continue;
         const takes = [...version.roles.values()].filter(({ name, given: how }) => name !== 'subject' && how !== 'never');
-        for (const roles of [takes, takes.filter(({ given: how }) => how === 'required'), []]) {
+        for (const roles of granted ? [takes, takes.filter(({ given: how }) => how === 'required'), []] : [takes]) {
           const related = Object.fromEntries(
             roles.map(({ name, kind }, i) => [name, kind === 'person' ? (people[i + 1] ?? '') : 'AA 00000001']),
           );
           const fields = roles.length === 0 && version.fields.length > 0 ? { fields: version.fields.slice(0, 2).map(({ at }) => at) } : {};
-          const rest = {
-            procedure: code,
-            dossier: `${id}-261122-0001`,
-            officer: `${id}-0042`,
-            ...fields,
-            ...(code === '1.004222' ? { purpose: SETTLE } : {}),
-          };
-          const from = (await on.entries()).length;
-          const lookUps = on.lookUps();
-          const { body: told } = await post('/v1/authorisations/simulate', { ...rest, related: Object.keys(related), on: day }, id);
-          const { simulation } = told;
-          t.equal(on.lookUps() - lookUps + (await on.entries()).length - from, 0, 'nobody is asked, and nothing goes on record');
-          const { body: real } = await post('/v1/prefills', { ...rest, subject: AN, related }, id);
-          const rule = `${day} ${id} ${code} ${Object.keys(related)}`;
-          t.equal(simulation.refusal?.code, real.code, rule);
-          t.equal(simulation.allowed, real.code === undefined, rule);
-          if (real.code !== undefined) continue;
-          given++;
-          agrees(t, rule, simulation, real);
+          const purpose = code === RESIDENCE.procedure ? { purpose: SETTLE } : {};
+          const rest = { procedure: code, dossier: `${id}-261122-0001`, officer: `${id}-0042`, ...fields, ...purpose };
+          const { body } = await post('/v1/authorisations/simulate', { ...rest, related: Object.keys(related), on: day }, id);
+          calls.push({ id, rest, related, said: body.simulation });
         }
       }
+    }
+    t.strictSame([(await on.entries()).length, on.lookUps()], [entries, lookUps], 'nobody is asked, and nothing goes on record');
+    for (const { id, rest, related, said } of calls) {
+      const { body: real } = await post('/v1/prefills', { ...rest, subject: AN, related }, id);
+      const rule = `${day} ${JSON.stringify(rest)} ${Object.keys(related)}`;
+      t.strictSame([said.allowed, said.refusal?.code], [real.code === undefined, real.code], rule);
+      if (real.code !== undefined) continue;
+      given++;
+      agrees(t, rule, said, real);
     }
   }
   on.time.now = NOON;
   t.ok(given > 40, `${given} were given`);
 });
 
-interface Simulation {
+interface Said {
+  readonly allowed: boolean;
+  readonly refusal?: { readonly code: string };
   readonly grant: {
     readonly id: string;
     readonly purpose: { readonly code: string };
@@ -672,7 +672,7 @@ interface Simulation {
   readonly sources: readonly string[];
 }
 
-function agrees(t: Test, rule: string, said: Simulation, { prefill, receipt }: { prefill: Prefill; receipt: { entry: AuditEntry } }): void {
+function agrees(t: Test, rule: string, said: Said, { prefill, receipt }: { prefill: Prefill; receipt: { entry: AuditEntry } }): void {
   const { grant, purpose, legalBasis, sources = [] } = receipt.entry;
   t.strictSame(
     { grant, purpose, legalBasis },
