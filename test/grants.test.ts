@@ -232,7 +232,7 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
   const counts = { worlds: 0, doubtful: 0, calls: 0, given: 0, completed: 0, inherited: 0 };
   const refused: Record<string, number> = {};
 
-  for (; counts.calls < 2500; counts.worlds++) {
+  for (; counts.calls < 2000; counts.worlds++) {
     const world = making.world();
     const faults: string[] = [];
     const procedures = new Map<string, readonly Procedure[]>();
@@ -325,7 +325,7 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
     }
   }
   t.comment(JSON.stringify({ ...counts, refused }));
-  t.ok(counts.given > 200 && counts.completed > 0 && counts.inherited > 0 && counts.doubtful > 0, 'each kind is there');
+  t.ok(counts.given > 150 && counts.completed > 0 && counts.inherited > 0 && counts.doubtful > 0, 'each kind is there');
 });
 
 /** A file of an agency → the faults that are found in it, beside one whole agency that ended and one that did not. */
