@@ -188,6 +188,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         catalogue,
         clock,
         authentication,
+        rules: tools,
         around,
         drop: asking.cache.drop,
         completions,

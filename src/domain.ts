@@ -258,11 +258,25 @@ export interface Procedure extends Validity {
 export interface Grant extends Validity {
   readonly id: string;
   readonly procedure: string;
+  /** What the data may be used for, by its code. */
+  readonly purpose: string;
   readonly fields: 'all' | ReadonlySet<string>;
   readonly components: 'all' | ReadonlySet<string>;
   readonly legalBasis: readonly Provision[];
   /** Where a law delays that the person concerned is told of what is done under the grant. */
   readonly disclosure?: Disclosure;
+}
+
+/** A form of the numbers of an agency's officials or dossiers. */
+export interface NumberForm {
+  /** The agency before the hyphen. */
+  readonly of: string;
+  /** Whether a unit below it may stand there too. */
+  readonly below: boolean;
+  /** What follows, character by character: `#` a digit, `@` a capital letter, `*` either, anything else itself; any number where there is none. */
+  readonly number?: string;
+  /** First day on which it is taken. */
+  readonly from?: string;
 }
 
 /** A delay of the citizen's own view. It always ends. */
@@ -299,6 +313,11 @@ export interface Agency {
   readonly deliveries?: Deliveries;
   /** Who else may ask in its name; nobody where it names nobody. */
   readonly suppliers?: readonly Mandate[];
+  /** Its last day; from the next on nothing of it holds. */
+  readonly endedOn?: string;
+  /** The numbers it may name; without them, any of the agency or a unit below it. */
+  readonly officers?: readonly NumberForm[];
+  readonly dossiers?: readonly NumberForm[];
 }
 
 /** What a supplier, a company that runs the agency's software, may do for it. It always ends. */
@@ -348,6 +367,8 @@ export type Citizen = Brand<'citizen'> & { readonly issuer: string; readonly num
 /** A request body that its schema accepted. Personal data. */
 export type PrefillRequest = {
   readonly procedure: string;
+  /** What for; has to be said only where the agency may ask for several purposes. */
+  readonly purpose?: string;
   readonly dossier: string;
   readonly officer: string;
   readonly subject: string;

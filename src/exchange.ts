@@ -95,7 +95,9 @@ export function complete(
   const record = new ExchangeRecord(tools, caller, request, { completes });
   return refusedOnRecord(record, async () => {
     const asking = { ...tools, errand: 'completion' as const, first: new Set(waited) };
-    const { authorised, planned, resolved } = await answered(record, caller, request, asking, gone);
+    const { purpose } = completes;
+    const asked = purpose === undefined ? request : { ...request, purpose };
+    const { authorised, planned, resolved } = await answered(record, caller, asked, asking, gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);
       return undefined;

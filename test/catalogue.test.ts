@@ -1484,6 +1484,7 @@ keys: sandbox
 grants:
   - id: only
     procedure: "${procedure}"
+    purpose: settle-dossier
     fields: all
     components: all
     legalBasis: [decree-1#art-1]

@@ -351,6 +351,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   const grant = {
     id: 'residence',
     procedure: '1.004222',
+    purpose: 'settle-dossier',
     fields: 'all',
     components: 'all',
     legalBasis: ['luat-68-2020#art-20-22'],

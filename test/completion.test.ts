@@ -743,7 +743,11 @@ t.test('what registers disagree about is told of a person as a value is', async 
   const caller = callerAgain(catalogue.agencies, everybodyStands, 'X01.1', 'test');
   const said = (fields: object): string => JSON.stringify({ fields, components: [] });
   const again = (fields: object) => () =>
-    allowAgain(caller, requestOf() as PrefillRequest, said(fields), { catalogue, standing: everybodyStands, clock: () => NOON });
+    allowAgain(caller, { request: requestOf() as PrefillRequest }, said(fields), {
+      catalogue,
+      standing: everybodyStands,
+      clock: () => NOON,
+    });
   const disagree = { status: 'conflict', reason: 'no-register-prevails' };
   t.throws(again({ '/fullName': disagree }), { code: 'grant-not-in-force' });
   t.doesNotThrow(again({ '/dateOfBirth': disagree, '/fullName': { status: 'not-authorised' }, '/phone': { status: 'ask' } }));

@@ -96,6 +96,7 @@ export class Tokens {
       const proven = this.#mayAct(await this.#proven(assertion, tokenEndpoint), named);
       const { agency, key, actor } = proven;
       // Last: who proves nothing does not learn who is shut out, and who is learns no more than that the proof is not taken.
+      if (agency.endedOn !== undefined && agency.endedOn < dayInVietnam(this.#settings.clock())) throw new Unproven('the agency has ended');
       if (this.#settings.shutOut({ agency, key, actor: actor?.supplier })) throw new Unproven('shut out');
       return proven;
     } catch (error) {

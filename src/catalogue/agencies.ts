@@ -1,10 +1,14 @@
 /** Compiles agencies: their keys, and grants whose every reference and every day is checked. */
 import { createPublicKey } from 'node:crypto';
 import type { Agency, AgencyKey, Grant, Procedure, Provision, Supplier, Validity } from '../domain.ts';
+import type { CodeList } from './codes.ts';
 import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
+import { compileForms } from './forms.ts';
 import { compileMandates } from './mandates.ts';
+import { checkPurpose } from './purposes.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
+import { clash, withInheritance } from './successors.ts';
 import type { Surroundings } from './surroundings.ts';
 import { checkOrder, covers, days, overlap } from './validity.ts';
 
@@ -13,6 +17,7 @@ export function compileAgencies(
   around: Surroundings,
   procedures: ReadonlyMap<string, readonly Procedure[]>,
   suppliers: ReadonlyMap<string, Supplier>,
+  codes: ReadonlyMap<string, readonly CodeList[]>,
   options: { readonly sandbox: boolean },
 ): Map<string, Agency> {
   const agencies = new Map<string, Agency>();
@@ -34,12 +39,14 @@ export function compileAgencies(
       scopes: new Set(raw.scopes),
       keys: raw.keys,
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
-      grants: compileGrants(file, raw, around, procedures),
+      grants: compileGrants(file, raw, around, procedures, codes),
       owns: compileOwned(file, raw, around),
       ...(raw.suppliers === undefined ? {} : { suppliers: compileMandates(file, raw, suppliers, around) }),
+      ...(raw.endedOn === undefined ? {} : { endedOn: raw.endedOn }),
+      ...compileForms(file, raw),
     });
   }
-  return agencies;
+  return withInheritance(files, agencies, around.broken);
 }
 
 /** Without the scope the agency could tell nothing, without a source the scope would be of no use: one of the two was forgotten. */
@@ -80,11 +87,13 @@ function compileGrants(
   agency: RawAgency,
   around: Surroundings,
   procedures: ReadonlyMap<string, readonly Procedure[]>,
+  codes: ReadonlyMap<string, readonly CodeList[]>,
 ): Grant[] {
   const grants: Grant[] = [];
   (agency.grants ?? []).forEach((raw, i) => {
     const at = `/grants/${i}`;
     checkOrder(file, raw, at);
+    checkPurpose(file, { codes, broken: around.broken }, raw, at);
     const versions = procedures.get(raw.procedure) ?? [];
     if (versions.length === 0 && !around.broken('procedures', raw.procedure) && !around.broken('annexes'))
       file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);
@@ -103,12 +112,12 @@ function compileGrants(
     }
     for (const other of grants) {
       if (other.id === raw.id) file.fault(`${at}/id`, 'duplicate', `two grants are called ${raw.id}`);
-      if (other.procedure === raw.procedure && overlap(other, raw))
-        file.fault(at, 'validity', `overlaps the grant ${other.id}, which holds ${days(other)}`);
+      if (clash(other, raw)) file.fault(at, 'validity', `overlaps the grant ${other.id}, which holds ${days(other)}`);
     }
     grants.push({
       id: raw.id,
       procedure: raw.procedure,
+      purpose: raw.purpose,
       fields: raw.fields === 'all' ? 'all' : new Set(raw.fields),
       components: raw.components === 'all' ? 'all' : new Set(raw.components),
       legalBasis: raw.legalBasis.flatMap((ref, j) => legalBasisOf(file, around, raw, ref, `${at}/legalBasis/${j}`)),

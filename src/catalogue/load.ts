@@ -112,7 +112,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   // What was replaced is no longer asked for: its successor may cite its rows.
   for (const old of successors.keys()) procedures.delete(old);
   const suppliers = compileSuppliers(valid('supplier'), options);
-  const agencies = compileAgencies(valid('agency'), around, procedures, suppliers, options);
+  const agencies = compileAgencies(valid('agency'), around, procedures, suppliers, codes, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
   const raw = gateway?.value as RawGateway | undefined;

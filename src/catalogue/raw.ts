@@ -137,6 +137,7 @@ export interface RawProcedure {
 export interface RawGrant {
   id: string;
   procedure: string;
+  purpose: string;
   fields: 'all' | string[];
   components: 'all' | string[];
   legalBasis: string[];
@@ -157,6 +158,23 @@ export interface RawAgency {
   owns?: string[];
   limits?: RawAgencyLimits;
   suppliers?: RawMandate[];
+  endedOn?: string;
+  succeeds?: RawSuccession[];
+  officers?: RawForm[];
+  dossiers?: RawForm[];
+}
+
+export interface RawSuccession {
+  agency: string;
+  from: string;
+  grants?: 'all' | string[];
+  dossiers?: boolean;
+}
+
+export interface RawForm {
+  of?: string;
+  below?: boolean;
+  number?: string;
 }
 
 export interface RawAgencyLimits {

@@ -6,7 +6,7 @@ import { Problem } from '../problems.ts';
 import type { RecordTools } from '../stages/record.ts';
 
 /** What of the entry of the report its further entries repeat. */
-const REPEATED = ['v', 'id', 'procedure', 'dossier', 'legalBasis', 'subjects', 'fields', 'withheldUntil'] as const;
+const REPEATED = ['v', 'id', 'procedure', 'dossier', 'purpose', 'legalBasis', 'subjects', 'fields', 'withheldUntil'] as const;
 export type Repeated = Pick<AuditEntry, (typeof REPEATED)[number]>;
 
 export const repeatedOf = ({ entry }: Receipt): Repeated =>

@@ -66,6 +66,7 @@ export function completions(tools: KeeperTools): Completions {
         ...actorIn(caller),
         request,
         ...(withheldUntil === undefined ? {} : { withheldUntil }),
+        purpose: grant.purpose,
         waits: [...waits.keys()],
         tries: 0,
       };
@@ -109,7 +110,7 @@ export function completions(tools: KeeperTools): Completions {
       if (kept.reply === undefined) return stillPending(task, kept, clock());
       const { prefill, receipt } = kept.reply;
       try {
-        allowAgain(caller, kept.request, prefill, tools);
+        allowAgain(caller, kept, prefill, tools);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         await releaseOnRecord(tools, receipt, caller, 'completion-refused');

@@ -12,6 +12,8 @@ export interface Kept {
   readonly actor?: string;
   readonly request: PrefillRequest;
   readonly withheldUntil?: string;
+  /** What it was asked for; absent where it was kept before purposes were. */
+  readonly purpose?: string;
   /** The sources that are waited for. */
   readonly waits: readonly string[];
   /** Attempts or deliveries that came to nothing, since the last that did. */

@@ -70,8 +70,12 @@ export function step(tools: WorkTools): Step {
       const waited = Math.min(LONGEST_LOOK_SECONDS, (WAITED_SHARE * (clock() - task.created)) / 1000);
       return { ...task, due: Math.min(task.ends, later(clock(), 0, Math.max(closed, waited), random)) };
     }
-    const { withheldUntil } = kept;
-    const completes = { id: task.id, ...(withheldUntil === undefined ? {} : { withheldUntil }) };
+    const { withheldUntil, purpose } = kept;
+    const completes = {
+      id: task.id,
+      ...(withheldUntil === undefined ? {} : { withheldUntil }),
+      ...(purpose === undefined ? {} : { purpose }),
+    };
     const attempt = await tools.attempt(callerOf(task, kept), kept.request, completes, kept.waits, stop);
     if (attempt === undefined) return task;
     if ('waits' in attempt) return again(task, { ...kept, waits: [...attempt.waits.keys()] }, Math.max(0, ...attempt.waits.values()));
@@ -82,7 +86,7 @@ export function step(tools: WorkTools): Step {
 
   const deliver = async (task: Task, kept: Kept, reply: NonNullable<Kept['reply']>, stop: AbortSignal): Promise<Task> => {
     try {
-      allowAgain(callerOf(task, kept), kept.request, reply.prefill, tools);
+      allowAgain(callerOf(task, kept), kept, reply.prefill, tools);
     } catch (error) {
       if (error instanceof Problem) await releaseOnRecord(tools, reply.receipt, kept, 'completion-refused');
       throw error;

@@ -4,6 +4,7 @@ import { mandateOn } from '../access/mandates.ts';
 import type { TokenClaims } from '../access/tokens.ts';
 import { type Agency, type Caller, type Clock, dayInVietnam, type Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import { isOver } from './grant.ts';
 import { bearerToken, remembering } from './remember.ts';
 
 /** What a request shows of who sends it. A header that stands twice is as though it were not there. */
@@ -104,7 +105,9 @@ export function authenticator({
   return async ({ authorization }, scope) => {
     const found = await known(bearerToken(authorization));
     const caller = found && actingOn(found.caller, dayInVietnam(clock()));
-    if (caller === undefined || standing.shutOut(caller)) throw new Problem('unauthenticated');
+    // A token that was issued before its agency's last midnight too.
+    if (caller === undefined || isOver(caller.agency, dayInVietnam(clock())) || standing.shutOut(caller))
+      throw new Problem('unauthenticated');
     if (scope !== undefined && !caller.scopes.has(scope)) throw new Problem('insufficient-scope');
     return caller;
   };

@@ -9,8 +9,14 @@ import { plan } from './plan.ts';
 import type { RecordTools } from './record.ts';
 
 /** Throws a `Problem` where the caller may not have all that the reply tells of a person any more: grants change while it waits. */
-export function allowAgain(caller: Caller, request: PrefillRequest, prefill: string, tools: AuthoriseTools): void {
-  const { disclosed, judged, procedure } = plan(authorise(caller, request, tools));
+export function allowAgain(
+  caller: Caller,
+  { request, purpose }: { readonly request: PrefillRequest; readonly purpose?: string },
+  prefill: string,
+  tools: AuthoriseTools,
+): void {
+  const asked = purpose === undefined ? request : { ...request, purpose };
+  const { disclosed, judged, procedure } = plan(authorise(caller, asked, tools));
   const allowed = new Set([...disclosed].map((index) => procedure.fields[index]?.at));
   const papers = new Set([...judged].map((index) => procedure.components[index]?.id));
   const { fields, components } = JSON.parse(prefill) as Prefill;
@@ -30,6 +36,7 @@ const REPEATED: ReadonlySet<string> = new Set<keyof AuditEntry>([
   'procedure',
   'dossier',
   'grant',
+  'purpose',
   'legalBasis',
   'subjects',
   'fields',

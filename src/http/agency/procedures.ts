@@ -9,7 +9,7 @@ import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
 import { describeLaw, type Here } from './legal-view.ts';
 import { PROCEDURE_QUERY, type ProcedureQuery, readQuery } from './procedure-query.ts';
 import { procedureIndex } from './procedure-search.ts';
-import { describeProcedure, grantOf, summarise } from './procedure-view.ts';
+import { describeProcedure, grantsOf, summarise } from './procedure-view.ts';
 
 export interface ProcedureTools {
   readonly catalogue: Catalogue;
@@ -67,7 +67,7 @@ export function procedureRoutes(server: FastifyInstance, { catalogue, clock, aut
       const place = here(callerOf(request));
       const procedure = current(code, place.today);
       if (procedure === undefined) throw new Problem('unknown-procedure', hintOf(code, catalogue));
-      return { ...describeProcedure(procedure, grantOf(place, code)), law: describeLaw(procedure, place) };
+      return { ...describeProcedure(procedure, grantsOf(place, code), catalogue), law: describeLaw(procedure, place) };
     },
   });
 }

@@ -58,6 +58,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   config: (entry) => entry.config,
   shutOut: ({ shutOut }) => shutOut && pairs({ ...shutOut }),
   actor: (entry) => entry.actor,
+  purpose: (entry) => entry.purpose,
 };
 
 /** What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it text. */
