@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
-import { onceInMemory } from './access/once.ts';
+import { type Once, onceInMemory } from './access/once.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
@@ -32,6 +32,9 @@ import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
 import { logPath, openLogbook } from './logbook.ts';
+import type { Act } from './misuse/act.ts';
+import type { AlarmTools } from './misuse/alarms.ts';
+import { detectorOf } from './misuse/detector.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
@@ -72,6 +75,10 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Numbers in [0, 1). */
   readonly random?: () => number;
+  /** What remembers what may be used once, where gateways share it. */
+  readonly once?: Once;
+  /** What slows officials and shuts them out. */
+  readonly act?: Act;
   /** Put around the store of the log by tests that break it. */
   readonly aroundStore?: (store: LogStore) => LogStore;
 }
@@ -111,7 +118,12 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { gateway: settings, digest: configDigest } = catalogue;
   const keys = openKeys(options);
-  const book = await openLogbook({ dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore }, opened);
+  const detector = detectorOf(catalogue, clock);
+  const { follower } = detector;
+  const book = await openLogbook(
+    { dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, follower, aroundStore },
+    opened,
+  );
   const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
   const asking = await openSources(options, catalogue, keys, opened);
@@ -125,12 +137,13 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
+  const once = options.once ?? onceInMemory(clock);
   const tokens = new Tokens({
     issuer,
     key: keys.token,
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
-    once: onceInMemory(clock),
+    once,
     clock,
   });
   const standing = nobodyShutOut;
@@ -141,7 +154,8 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   opened.defer(() => receivers.close());
   const { around } = asking;
   const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
-  const exchanging = { ...asking, catalogue, standing, log, pseudonyms: people, configDigest, clock };
+  const exchanging = { ...asking, catalogue, standing, log, pseudonyms: people, configDigest, clock, sequence: detector.sequence };
+  opened.defer(detector.begin({ log, search, once, act: options.act ?? nobodyActs, configDigest, clock, report: alarmed(logger) }));
   const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
@@ -222,6 +236,19 @@ const told =
 
 /** Nothing shuts anybody out yet. */
 const nobodyShutOut: Standing = { shutOut: () => false, checkOfficer: () => {}, pace: () => undefined };
+
+/** Nothing slows or stops anybody yet. */
+const nobodyActs: Act = { stop: async () => {} };
+
+/** Neither officials nor dossiers: what they are called is what callers say. */
+const alarmed =
+  (logger: FastifyBaseLogger): AlarmTools['report'] =>
+  (event) => {
+    if ('failed' in event)
+      return logger.error({ cause: whereItArose(event.failed) }, 'an alert could not be put on record: it is tried again');
+    const { id, code, agency, action } = event.raised;
+    logger.warn({ rule: code, action, agency, id, index: event.index }, 'misuse suspected');
+  };
 
 /** Where nobody vouches for citizens there is no such address. */
 function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {

@@ -247,6 +247,8 @@ export interface Procedure extends Validity {
   readonly factSources: readonly string[];
   readonly maxAgeSeconds?: number;
   readonly staleSeconds?: number;
+  /** People that a dossier of it may have, where that is more than elsewhere. */
+  readonly people?: number;
   readonly roles: ReadonlyMap<string, Role>;
   readonly lookUps: readonly PlannedLookUp[];
   readonly fields: readonly Field[];
@@ -297,6 +299,21 @@ export interface Agency {
   readonly owns: ReadonlySet<string>;
   /** Where it takes what was completed later; undefined where it fetches. */
   readonly deliveries?: Deliveries;
+  /** Where its honest work looks otherwise than that of the others. */
+  readonly misuse?: AgencyMisuse;
+}
+
+/** How an agency's honest work looks, as its file says: numbers of its own for the rules of `misuse` in `gateway.yaml`. */
+export interface AgencyMisuse {
+  readonly peopleOfDossier?: { readonly more: number };
+  readonly sequence?: { readonly numbers: number };
+  readonly offHours?: { readonly more: number };
+  readonly readByMany?: { readonly officers: number };
+  readonly overCustom?: { readonly times?: number; readonly atLeast?: number };
+  /** Whether it works at night and on days off. */
+  readonly worksAtNight?: boolean;
+  /** Officials that are machines: they have neither hours nor customs. */
+  readonly automated?: readonly string[];
 }
 
 /** An address of an agency, or a reference to where it stands. */

@@ -62,7 +62,7 @@ export interface AuditEntry {
   /**
    * `reported` (to the owner of a register that a value is wrong), and what came of it: `withdrawn`, `corrected`, `unfounded`, `elsewhere`;
    * `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
-   * `delivery` `sent` or `fetched`, or why it was refused though it is there.
+   * `delivery` `sent` or `fetched`, or why it was refused though it is there; of an `alert` the rule.
    */
   readonly outcome?: string;
   /** From the request's arrival to this entry. */
@@ -78,9 +78,17 @@ export interface AuditEntry {
   readonly reason?: string;
   readonly query?: Readonly<Record<string, string | number>>;
   readonly retention?: Retention;
+  readonly alert?: Alert;
   readonly logKey?: Handover;
   /** Digest of the configuration that decided. */
   readonly config: string;
+}
+
+/** What was counted within a day, or a few minutes, at how much it is remarkable, and what was done about it. */
+export interface Alert {
+  readonly count: number;
+  readonly threshold: number;
+  readonly action: 'warn' | 'slow' | 'stop';
 }
 
 /** Bodies about to be forgotten: of the kinds named, with a time before the one beside each. */

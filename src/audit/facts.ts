@@ -17,6 +17,8 @@ export interface Facts {
   readonly keys: readonly Buffer[];
   /** What the summary counts of it. */
   readonly count: Count | undefined;
+  /** The entry itself, where the body is one. */
+  readonly entry: AuditEntry | undefined;
 }
 
 export interface Count {
@@ -86,7 +88,15 @@ export function factsReader(): (body: string) => Facts {
       return ofEntry(JSON.parse(body) as AuditEntry, shaped);
     } catch {
       // A body that is no entry has no facts: no condition finds it, but whoever comes across it is told that the log is broken.
-      return { time: null, columns: COLUMNS.map(() => undefined), pairs: [], ...shaped([], [], []), keys: [], count: undefined };
+      return {
+        time: null,
+        columns: COLUMNS.map(() => undefined),
+        pairs: [],
+        ...shaped([], [], []),
+        keys: [],
+        count: undefined,
+        entry: undefined,
+      };
     }
   };
 }
@@ -116,6 +126,7 @@ function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
     ),
     keys,
     count: Number.isNaN(time) ? undefined : countOf(entry, dayAt(time)),
+    entry,
   };
 }
 

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Table, Value } from './sql.ts';
 
 /** Whoever changes a table, or what stands in it, takes the next number: a copy of an older form is made again. */
-export const FORM = 2;
+export const FORM = 3;
 
 /**
  * Entries of a block. What many entries share (an agency, a field, a law) is not indexed entry by entry, but noted once for each block that has it;
@@ -67,4 +67,11 @@ export const TALLY: Table = {
   key: ['scope', 'day', 'agency', 'procedure'],
 };
 
-export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY];
+/** Requests of an official on a day: what is their custom. */
+export const CUSTOM: Table = {
+  name: 'search_custom',
+  columns: { agency: 'int', day: 'int', officer: 'int', requests: 'int' },
+  key: ['agency', 'day', 'officer'],
+};
+
+export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY, CUSTOM];

@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import type { Agency, AgencyKey, Grant, Procedure, Provision, Validity } from '../domain.ts';
 import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
+import { checkAutomated } from './misuse.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
 import { checkOrder, covers, days, overlap } from './validity.ts';
@@ -23,6 +24,7 @@ export function compileAgencies(
     if (raw.keys !== 'sandbox') checkKeys(file, raw.keys);
     const unfit = deliveryFault(literal(raw.deliveries?.address), raw);
     if (unfit !== undefined) file.fault('/deliveries/address', 'connection', unfit);
+    checkAutomated(file, raw.id, raw.misuse);
     agencies.set(raw.id, {
       id: raw.id,
       name: raw.name,
@@ -33,6 +35,7 @@ export function compileAgencies(
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
       grants: compileGrants(file, raw, around, procedures),
       owns: compileOwned(file, raw, around),
+      ...(raw.misuse === undefined ? {} : { misuse: raw.misuse }),
     });
   }
   return agencies;

@@ -17,6 +17,7 @@ import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
 import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
 import { meanings } from './meaning.ts';
+import { type MisuseRules, misuseRules } from './misuse.ts';
 import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
@@ -49,6 +50,8 @@ export interface GatewaySettings {
   readonly corrections: { readonly reviewDays: number; readonly keepDays: number; readonly openPerAgency: number };
   /** Absent where no citizen's token is taken. */
   readonly citizens?: CitizenIssuer;
+  /** What honest work does not look like. */
+  readonly misuse: MisuseRules;
 }
 
 export interface Catalogue {
@@ -133,6 +136,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       completion: { forHours: 24, keepHours: 72, perAgency: 10_000, ...raw?.completion },
       corrections: { reviewDays: 10, keepDays: 90, openPerAgency: 200, ...raw?.corrections },
       ...(citizens === undefined ? {} : { citizens }),
+      misuse: misuseRules(raw?.misuse),
     },
     agencies,
     procedures,

@@ -1,6 +1,18 @@
 /** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
 import type { JsonValue, KeyKind } from '../adapter.ts';
-import type { AgencyKey, Component, Deliveries, Maintenance, Protection, Scope, Source, SourceDataset, Text } from '../domain.ts';
+import type {
+  AgencyKey,
+  AgencyMisuse,
+  Component,
+  Deliveries,
+  Maintenance,
+  Protection,
+  Scope,
+  Source,
+  SourceDataset,
+  Text,
+} from '../domain.ts';
+import type { RawMisuse } from './misuse.ts';
 
 export interface RawLegal {
   id: string;
@@ -129,6 +141,7 @@ export interface RawProcedure {
   sources: string[];
   maxAgeSeconds?: number;
   staleSeconds?: number;
+  people?: number;
   roles: Record<string, RawRole>;
   fields: RawField[];
   components: RawComponent[];
@@ -155,6 +168,7 @@ export interface RawAgency {
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];
+  misuse?: AgencyMisuse;
 }
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
@@ -201,6 +215,7 @@ export interface RawGateway {
   completion?: { forHours?: number; keepHours?: number; perAgency?: number };
   corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
+  misuse?: RawMisuse;
 }
 
 export interface RawCitizens {
