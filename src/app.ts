@@ -25,6 +25,7 @@ import { type CitizenTools, citizenRoutes } from './http/citizen.ts';
 import { logRoutes } from './http/log.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
+import { alertRoutes } from './http/operator/alerts.ts';
 import { operatorRoutes } from './http/operator.ts';
 import { auditReading } from './http/reading.ts';
 import { buildServer } from './http/server.ts';
@@ -184,6 +185,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
       tokenRoutes(tokens, issuer),
+      alertRoutes({ search, onRecord, authentication }),
       operatorRoutes({ book, completions, configDigest, stopping: () => stopping }),
     ],
   });

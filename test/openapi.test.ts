@@ -83,7 +83,7 @@ const VOLATILE = new Set([
 const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
 
 const agencyFor = (scopes: readonly string[]): string =>
-  scopes.includes('audit') ? 'X09.1' : scopes.includes('changes') ? 'X05.1' : 'X01.1';
+  scopes.includes('operate') ? 'X00.1' : scopes.includes('audit') ? 'X09.1' : scopes.includes('changes') ? 'X05.1' : 'X01.1';
 
 /** The identifier of a report that is open. */
 async function reported(): Promise<string> {

@@ -62,6 +62,7 @@ export class Alarms {
     if (tools === undefined || this.#stop.signal.aborted) return;
     this.#round ??= this.#rounds(tools).finally(() => {
       this.#round = undefined;
+      if (this.#waiting.size > 0) this.#work();
     });
   }
 

@@ -2,8 +2,8 @@
  * Whether somebody tries numbers one after the other. The log knows no numbers, so this is seen as requests come, in this process's memory alone: bounded, for
  * minutes, never written anywhere.
  *
- * A personal number is three digits of a province, one of century and sex, two of the year of birth, and six at random (Decree 137/2015/ND-CP, article 13 as
- * carried on by Decree 70/2024/ND-CP): people who have the first six alike, and serials near each other, have nothing to do with each other.
+ * A personal number is three digits of the place of birth registration, one of century and sex, two of the year, and six at random (Decree 137/2015/NĐ-CP,
+ * article 13): people whose first six are alike, and whose serials are near each other, have nothing to do with each other.
  */
 
 import { type MisuseRules, rulesOf } from '../catalogue/misuse.ts';

@@ -56,6 +56,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   retention: ({ retention }) => retention && pairs({ upTo: retention.upTo, count: retention.count, ...retention.before }),
   logKey: (entry) => entry.logKey?.key,
   config: (entry) => entry.config,
+  alert: ({ alert }) => alert && pairs({ ...alert }),
 };
 
 /** What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it text. */
