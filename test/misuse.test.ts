@@ -424,7 +424,12 @@ t.test('a whole gateway: seen within about a second, on record, told to the oper
   t.equal(lines.length, 2);
   t.notMatch(lines.join(), /X01\.1-|990991/, 'what callers choose stands in no line');
   const headers = { authorization: `Bearer ${await on.token('X09.1')}`, 'content-type': 'application/json' };
-  for (const by of [{ agency: 'X01.1' }, { officer: 'X01.1-0042' }, { dossier: 'X01.1-261123-0001' }, { outcome: 'many-people-of-a-dossier' }]) {
+  for (const by of [
+    { agency: 'X01.1' },
+    { officer: 'X01.1-0042' },
+    { dossier: 'X01.1-261123-0001' },
+    { outcome: 'many-people-of-a-dossier' },
+  ]) {
     const body = JSON.stringify({ reason: 'Complaint 12/2026', kind: 'alert', ...by });
     const reply = await fetch(`${on.address}/v1/audit/search`, { method: 'POST', headers, body });
     t.match((await reply.json()) as object, { entries: [{ entry: { client: 'gateway' } }] }, `auditors find it by ${Object.keys(by)}`);
