@@ -333,6 +333,7 @@ t.test('a column for every member of an entry', async (t) => {
     retention: { before: { intent: '2026' }, count: 2, upTo: 9 },
     logKey: { key: 'k', signature: 's' },
     unfilled: { '/c': 'ask' },
+    alert: { count: 13, threshold: 12, action: 'warn' },
   };
   const body = JSON.stringify({ ...entry, ...special });
   const [head = [], row = []] = readCsv(FORMATS.csv.head + FORMATS.csv.line({ index: 1, body }));
@@ -343,6 +344,7 @@ t.test('a column for every member of an entry', async (t) => {
     [],
   );
   t.equal(row[head.indexOf('retention')], 'upTo=9 count=2 intent=2026');
+  t.equal(row[head.indexOf('alert')], 'count=13 threshold=12 action=warn');
   t.match(row[head.indexOf('sources')], /^civil-registry\/birth:subject=found\(live,\d+\) /);
 });
 
