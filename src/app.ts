@@ -7,7 +7,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
-import { onceInMemory } from './access/once.ts';
+import { type Once, onceInMemory } from './access/once.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { TokenKeys } from './access/token-keys.ts';
 import { Tokens } from './access/tokens.ts';
@@ -29,6 +29,7 @@ import { logRoutes } from './http/log.ts';
 import { Traffic } from './http/metrics.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
+import { alertRoutes } from './http/operator/alerts.ts';
 import { shutOutRoutes } from './http/operator/shut-outs.ts';
 import { operatorRoutes } from './http/operator.ts';
 import { auditReading } from './http/reading.ts';
@@ -37,7 +38,10 @@ import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
 import { closeKeys, type GatewayKeys, loadKeys, sandboxAgencyKey, tryKeys } from './keys.ts';
 import { logPath, openLogbook } from './logbook.ts';
+import type { Act } from './misuse/act.ts';
+import type { AlarmTools } from './misuse/alarms.ts';
 import type { Share } from './misuse/bucket.ts';
+import { detectorOf } from './misuse/detector.ts';
 import { shareThroughRedis } from './misuse/exchange.ts';
 import { A_READ, Limits } from './misuse/limits.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
@@ -82,6 +86,10 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Numbers in [0, 1). */
   readonly random?: () => number;
+  /** What remembers what may be used once, where gateways share it. */
+  readonly once?: Once;
+  /** What slows officials and shuts them out. */
+  readonly act?: Act;
   /** Put around the store of the log by tests that break it. */
   readonly aroundStore?: (store: LogStore) => LogStore;
 }
@@ -122,7 +130,12 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { gateway: settings, digest: configDigest } = catalogue;
   const keys = await openKeys(options, opened);
-  const book = await openLogbook({ dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore }, opened);
+  const detector = detectorOf(catalogue, clock);
+  const { follower } = detector;
+  const book = await openLogbook(
+    { dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, follower, aroundStore },
+    opened,
+  );
   const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
   const share = openSharing(options, keys, opened);
@@ -137,6 +150,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
+  const once = options.once ?? onceInMemory(clock);
   const { keptOut: standing, desk: shutOutDesk } = await openStanding(options, opened);
   const shutOuts = shutOutDesk({ log, configDigest });
   const tokens = new Tokens({
@@ -145,7 +159,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
     suppliers: withSandboxKeys(catalogue.suppliers, dataDirectory),
-    once: onceInMemory(clock),
+    once,
     shutOut: standing.shutOut,
     clock,
   });
@@ -167,7 +181,8 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const { around } = asking;
   const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
   const admit: ExchangeTools['admit'] = (caller, request) => limits.admit(caller, request);
-  const exchanging = { ...asking, admit, catalogue, standing, log, pseudonyms: people, configDigest, clock };
+  const exchanging = { ...asking, admit, catalogue, standing, log, pseudonyms: people, configDigest, clock, sequence: detector.sequence };
+  opened.defer(detector.begin({ log, search, once, act: options.act ?? shutOuts, configDigest, clock, report: alarmed(logger) }));
   const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
@@ -216,6 +231,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         stopping: () => stopping,
       }),
       shutOutRoutes({ desk: shutOuts, agencies, standing, log, configDigest, clock, authentication }),
+      alertRoutes({ search, onRecord, authentication }),
     ],
   });
   // Closed after the first: it says that the process is stopping as long as that takes.
@@ -300,6 +316,16 @@ function openStanding({ environment, logger, clock = Date.now }: GatewayOptions,
     logger.warn({ ...about, ...(error === undefined ? {} : { cause: whereItArose(error) }) }, what);
   return openShutOuts({ path, databaseUrl: environment.databaseUrl, clock, report }, opened);
 }
+
+/** Neither officials nor dossiers: what they are called is what callers say. */
+const alarmed =
+  (logger: FastifyBaseLogger): AlarmTools['report'] =>
+  (event) => {
+    if ('failed' in event)
+      return logger.error({ cause: whereItArose(event.failed) }, 'an alert could not be put on record: it is tried again');
+    const { id, code, agency, action } = event.raised;
+    logger.warn({ rule: code, action, agency, id, index: event.index }, 'misuse suspected');
+  };
 
 /** Where nobody vouches for citizens there is no such address. */
 function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {

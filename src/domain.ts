@@ -247,6 +247,8 @@ export interface Procedure extends Validity {
   readonly factSources: readonly string[];
   readonly maxAgeSeconds?: number;
   readonly staleSeconds?: number;
+  /** People that a dossier of it may have, where that is more than elsewhere. */
+  readonly people?: number;
   readonly roles: ReadonlyMap<string, Role>;
   readonly lookUps: readonly PlannedLookUp[];
   readonly fields: readonly Field[];
@@ -318,6 +320,21 @@ export interface Agency {
   /** The numbers it may name; without them, any of the agency or a unit below it. */
   readonly officers?: readonly NumberForm[];
   readonly dossiers?: readonly NumberForm[];
+  /** Where its honest work looks otherwise than that of the others. */
+  readonly misuse?: AgencyMisuse;
+}
+
+/** How an agency's honest work looks, as its file says: numbers of its own for the rules of `misuse` in `gateway.yaml`. */
+export interface AgencyMisuse {
+  readonly peopleOfDossier?: { readonly more: number };
+  readonly sequence?: { readonly numbers: number };
+  readonly offHours?: { readonly more: number };
+  readonly readByMany?: { readonly officers: number };
+  readonly overCustom?: { readonly times?: number; readonly atLeast?: number };
+  /** Whether it works at night and on days off. */
+  readonly worksAtNight?: boolean;
+  /** Officials that are machines: they have neither hours nor customs. */
+  readonly automated?: readonly string[];
 }
 
 /** What a supplier, a company that runs the agency's software, may do for it. It always ends. */

@@ -19,6 +19,8 @@ export interface ExchangeTools extends ResolveTools, RecordTools, AuthoriseTools
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly reviews?: Reviews;
+  /** Looks at the numbers that are asked about; on record they are pseudonyms. */
+  readonly sequence?: { see(caller: Caller, request: PrefillRequest): void };
 }
 
 /** A request that is to be completed later. Personal data. */
@@ -56,6 +58,7 @@ export function exchange(
   tools: ExchangeTools & { readonly keeper?: Keeper },
   gone: AbortSignal,
 ): Promise<Reply | undefined> {
+  tools.sequence?.see(caller, request);
   const record = new ExchangeRecord(tools, caller, request);
   return refusedOnRecord(record, async () => {
     tools.admit(caller, request);

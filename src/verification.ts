@@ -21,6 +21,7 @@ export async function verification(
   gone: AbortSignal,
 ): Promise<{ verification: string; receipt: Receipt } | undefined> {
   const { claims = {}, questions = [], ...request } = body;
+  tools.sequence?.see(caller, request);
   const record = new ExchangeRecord(tools, caller, request, { body });
   const work = async (): Promise<{ verification: string; receipt: Receipt } | undefined> => {
     const authorised = authorise(caller, request, tools);

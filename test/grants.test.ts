@@ -256,7 +256,6 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
       verify: async (token) => JSON.parse(Buffer.from(token, 'base64url').toString()),
       agencies,
       standing: everybodyStands,
-      admit: () => {},
       clock,
     });
     const tools = {
@@ -270,6 +269,7 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
       pseudonyms: pseudonyms([{ from: 0, key: secretKey() }], clock),
       configDigest: '',
       standing: everybodyStands,
+      admit: () => {},
       clock,
     };
     for (const day of making.some(DAYS, 25)) {

@@ -19,6 +19,8 @@ export interface Facts {
   readonly count: Count | undefined;
   /** The grant that it used. */
   readonly use: Use | undefined;
+  /** The entry itself, where the body is one. */
+  readonly entry: AuditEntry | undefined;
 }
 
 /** That something was given, compared or reported under a grant. */
@@ -109,6 +111,7 @@ export function factsReader(): (body: string) => Facts {
         keys: [],
         count: undefined,
         use: undefined,
+        entry: undefined,
       };
     }
   };
@@ -141,6 +144,7 @@ function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
     keys,
     count: Number.isNaN(time) ? undefined : countOf(entry, dayAt(time)),
     use: Number.isNaN(time) ? undefined : useOf(entry, time),
+    entry,
   };
 }
 

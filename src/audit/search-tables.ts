@@ -87,4 +87,11 @@ export const USE: Table = {
   key: ['agency', 'grant_word', 'actor', 'month'],
 };
 
-export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY, USE];
+/** Requests of an official on a day: what is their custom. */
+export const CUSTOM: Table = {
+  name: 'search_custom',
+  columns: { agency: 'int', day: 'int', officer: 'int', requests: 'int' },
+  key: ['agency', 'day', 'officer'],
+};
+
+export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY, USE, CUSTOM];

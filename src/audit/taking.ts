@@ -1,4 +1,5 @@
 /** Turns entries of the log into the rows by which they are searched. */
+import { storeCustoms } from './custom.ts';
 import { dayAt, type Facts, factsReader } from './facts.ts';
 import { BLOCK, DAY, ENTRY, EPOCH, MENTION, SEEN, SHAPE, SPAN, TRAIT, WORD } from './search-tables.ts';
 import type { Row, Sql, Table, Value } from './sql.ts';
@@ -22,9 +23,9 @@ export class Numbers {
   }
 }
 
-/** Takes over the entries from index `from` on, whose bodies these are; one that was pruned leaves no row. */
-export async function take(sql: Sql, numbers: Numbers, era: number, from: number, bodies: readonly (string | undefined)[]): Promise<void> {
-  const taken = bodies.flatMap((body, i): Taken[] => (body === undefined ? [] : [{ idx: from + i, ...numbers.factsOf(body) }]));
+/** Takes over the entries from index `from` on, as which these facts were read; one that was pruned leaves no row. */
+export async function take(sql: Sql, numbers: Numbers, era: number, from: number, facts: readonly (Facts | undefined)[]): Promise<void> {
+  const taken = facts.flatMap((one, i): Taken[] => (one === undefined ? [] : [{ idx: from + i, ...one }]));
   if (taken.length === 0) return;
   const traits = new Map(taken.map(({ shape, traits }) => [shape, traits]));
   const words = (
@@ -52,6 +53,7 @@ export async function take(sql: Sql, numbers: Numbers, era: number, from: number
   await widen(sql, DAY, days(taken));
   await tallies.store(sql);
   await uses.store(sql);
+  await storeCustoms(sql, taken, number);
 }
 
 const wordsOf = ({ columns, pairs }: Facts): string[] => [...columns.filter((word) => word !== undefined), ...pairs];

@@ -6,6 +6,7 @@ import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
 import { compileForms } from './forms.ts';
 import { compileMandates } from './mandates.ts';
+import { checkAutomated } from './misuse.ts';
 import { checkPurpose } from './purposes.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
 import { clash, withInheritance } from './successors.ts';
@@ -31,6 +32,7 @@ export function compileAgencies(
     if (suppliers.has(raw.id)) file.fault('/id', 'duplicate', `a supplier is called ${raw.id} too`);
     const unfit = deliveryFault(literal(raw.deliveries?.address), raw);
     if (unfit !== undefined) file.fault('/deliveries/address', 'connection', unfit);
+    checkAutomated(file, raw.id, raw.misuse);
     agencies.set(raw.id, {
       id: raw.id,
       name: raw.name,
@@ -44,6 +46,7 @@ export function compileAgencies(
       ...(raw.suppliers === undefined ? {} : { suppliers: compileMandates(file, raw, suppliers, around) }),
       ...(raw.endedOn === undefined ? {} : { endedOn: raw.endedOn }),
       ...compileForms(file, raw),
+      ...(raw.misuse === undefined ? {} : { misuse: raw.misuse }),
     });
   }
   return withInheritance(files, agencies, around.broken);

@@ -18,6 +18,7 @@ import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
 import { type CatalogueLimits, compileLimits } from './limits.ts';
 import { meanings } from './meaning.ts';
+import { type MisuseRules, misuseRules } from './misuse.ts';
 import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
@@ -53,6 +54,8 @@ export interface GatewaySettings {
   readonly limits: CatalogueLimits;
   /** Absent where no citizen's token is taken. */
   readonly citizens?: CitizenIssuer;
+  /** What honest work does not look like. */
+  readonly misuse: MisuseRules;
 }
 
 export interface Catalogue {
@@ -141,6 +144,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       corrections: { reviewDays: 10, keepDays: 90, openPerAgency: 200, ...raw?.corrections },
       limits,
       ...(citizens === undefined ? {} : { citizens }),
+      misuse: misuseRules(raw?.misuse),
     },
     agencies,
     suppliers,

@@ -1,6 +1,18 @@
 /** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
 import type { JsonValue, KeyKind } from '../adapter.ts';
-import type { AgencyKey, Component, Deliveries, Maintenance, Protection, Scope, Source, SourceDataset, Text } from '../domain.ts';
+import type {
+  AgencyKey,
+  AgencyMisuse,
+  Component,
+  Deliveries,
+  Maintenance,
+  Protection,
+  Scope,
+  Source,
+  SourceDataset,
+  Text,
+} from '../domain.ts';
+import type { RawMisuse } from './misuse.ts';
 
 export interface RawLegal {
   id: string;
@@ -129,6 +141,7 @@ export interface RawProcedure {
   sources: string[];
   maxAgeSeconds?: number;
   staleSeconds?: number;
+  people?: number;
   roles: Record<string, RawRole>;
   fields: RawField[];
   components: RawComponent[];
@@ -162,6 +175,7 @@ export interface RawAgency {
   succeeds?: RawSuccession[];
   officers?: RawForm[];
   dossiers?: RawForm[];
+  misuse?: AgencyMisuse;
 }
 
 export interface RawSuccession {
@@ -237,6 +251,7 @@ export interface RawGateway {
   corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
   limits?: RawAgencyLimits & { citizen?: { perMinute?: number } };
+  misuse?: RawMisuse;
 }
 
 export interface RawCitizens {

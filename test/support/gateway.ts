@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
+import type { Once } from '../../src/access/once.ts';
 import { createGateway, type Gateway } from '../../src/app.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
+import type { Act } from '../../src/misuse/act.ts';
 import { SANDBOX_SOURCES, type Sandbox, startSandbox } from '../../src/sandbox/index.ts';
 
 export const ISSUER = 'https://oncegate.test';
@@ -53,6 +55,8 @@ export interface TestGatewayOptions {
   readonly operators?: { readonly host: string; readonly port: number };
   /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
   readonly random?: () => number;
+  readonly once?: Once;
+  readonly act?: Act;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
 }
@@ -82,6 +86,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
     clock: () => time.now,
     random,
+    ...(options.once === undefined ? {} : { once: options.once }),
+    ...(options.act === undefined ? {} : { act: options.act }),
     aroundStore: (store) => {
       opened.push(store);
       return breakLog(store);
