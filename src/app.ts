@@ -2,10 +2,13 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Server as TlsServer } from 'node:tls';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
+import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
+import { tokensOfAll } from './access/issuers.ts';
 import { onceInMemory } from './access/once.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
@@ -26,8 +29,10 @@ import { logRoutes } from './http/log.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
 import { operatorRoutes } from './http/operator.ts';
+import { proxiesIn } from './http/proxies.ts';
 import { auditReading } from './http/reading.ts';
 import { buildServer } from './http/server.ts';
+import { keepRenewed, openTls, type Tls, type TlsFiles } from './http/tls.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
 import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
@@ -61,6 +66,10 @@ export interface Environment {
   /** Path of the CAs that are trusted with Redis; the system's where there is none. */
   readonly redisCa?: string | undefined;
   readonly logLevel: string;
+  /** Where the gateway ends TLS itself. */
+  readonly tls?: TlsFiles | undefined;
+  /** The proxies that are believed what certificate a client showed them: addresses and networks, with commas between. */
+  readonly proxies?: string | undefined;
   /** A secret that a file of the configuration refers to as `env:NAME`. */
   readonly secret: (name: string) => string | undefined;
 }
@@ -79,6 +88,8 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly server: FastifyInstance;
   readonly catalogue: Catalogue;
+  /** Serves the certificate that the files of TLS hold by now. */
+  renewCertificate(): void;
   /** Finishes what is in flight, writes what waits for the log, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -96,8 +107,8 @@ export function openCatalogue(directory: string, sandbox: boolean): Catalogue {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const opened = new AsyncDisposableStack();
   try {
-    const { server, catalogue } = await compose(options, opened);
-    return { server, catalogue, close: () => opened.disposeAsync() };
+    const composed = await compose(options, opened);
+    return { ...composed, close: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw error;
@@ -134,7 +145,11 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     clock,
   });
   const standing = nobodyShutOut;
-  const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }));
+  const fetchingKeys = { open: keyWires(opened), clock };
+  const bound = sandbox === undefined;
+  const own = (token: string) => tokens.verify(token);
+  const verify = tokensOfAll({ ...fetchingKeys, issuers: catalogue.issuers, issuer, own, bound });
+  const authentication = routeAuthentication(authenticator({ verify, agencies, standing, clock }));
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
   const receivers = openReceivers(catalogue.agencies, references, open);
@@ -147,7 +162,11 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const completions = await openCompletions(tools, { ...later, around }, opened);
   const onRecord = auditReading({ log, configDigest, clock });
   let stopping = false;
+  const tls = environment.tls && openTls(environment.tls);
+  const proxies = environment.proxies === undefined ? undefined : proxiesIn(environment.proxies);
   const server = await buildServer({
+    tls,
+    proxies,
     logger,
     schemas: (interfaceSchemas ??= apiSchemas()),
     describe: (instance) => describeApi(instance, VERSION),
@@ -166,10 +185,10 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         exchangeInBatch: (caller, request, gone) => exchange(caller, request, { ...tools, errand: 'batch' }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, authentication }),
-      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
+      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }, fetchingKeys),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
-      tokenRoutes(tokens, issuer),
+      tokenRoutes(tokens, issuer, { certificates: tls !== undefined || proxies !== undefined }),
       operatorRoutes({ book, completions, configDigest, stopping: () => stopping }),
     ],
   });
@@ -177,7 +196,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     stopping = true;
     await server.close();
   });
-  return { server, catalogue };
+  return { server, catalogue, renewCertificate: renewing(server, tls, logger, opened) };
 }
 
 /** The registries, each with its checks and its protection around it and the cache before it. */
@@ -223,12 +242,35 @@ const told =
 /** Nothing shuts anybody out yet. */
 const nobodyShutOut: Standing = { shutOut: () => false, checkOfficer: () => {}, pace: () => undefined };
 
+/** A JWK Set holds fifty keys at most, of a kilobyte or so. */
+const keyWires =
+  (opened: AsyncDisposableStack) =>
+  (address: URL): KeyWire => {
+    const wire = openWire(address, undefined, { bytes: 65_536, connections: 1 });
+    opened.defer(() => wire.close());
+    return wire;
+  };
+
+function renewing(server: FastifyInstance, tls: Tls | undefined, logger: FastifyBaseLogger, opened: AsyncDisposableStack): () => void {
+  if (tls === undefined) return () => {};
+  const { look, end } = keepRenewed(server.server as unknown as TlsServer, tls, {
+    renewed: (validTo) => logger.info({ validTo }, 'certificate renewed'),
+    failed: (reason) => logger.error({ reason }, 'certificate not renewed'),
+  });
+  opened.defer(end);
+  return look;
+}
+
 /** Where nobody vouches for citizens there is no such address. */
-function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {
+function citizens(
+  { environment }: GatewayOptions,
+  tools: Omit<CitizenTools, 'authenticate'>,
+  fetchingKeys: KeyTools,
+): FastifyPluginAsync[] {
   const { citizens: named } = tools.catalogue.gateway;
   if (named === undefined) return [];
   const { issuer, dataDirectory } = environment;
-  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, clock: tools.clock });
+  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, ...fetchingKeys });
   return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
 }
 

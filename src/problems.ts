@@ -43,7 +43,7 @@ export const problems = {
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
   'completion-unavailable': { status: 503, title: 'What is kept for later cannot be read just now' },
   'correction-unavailable': { status: 503, title: 'Reports of wrong values cannot be read or kept just now' },
-  'issuer-unavailable': { status: 503, title: 'The issuer of citizens’ tokens does not answer, so none can be checked' },
+  'issuer-unavailable': { status: 503, title: 'The issuer of the token does not answer, so none of its tokens can be checked' },
   stopping: { status: 503, title: 'The gateway is stopping' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;

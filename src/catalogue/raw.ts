@@ -151,7 +151,7 @@ export interface RawAgency {
   sandbox?: boolean;
   locality?: string;
   scopes: Scope[];
-  keys: 'sandbox' | AgencyKey[];
+  keys?: 'sandbox' | AgencyKey[];
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];

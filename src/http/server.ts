@@ -1,7 +1,7 @@
 /** The HTTP server: what holds for every route, and the routes of each audience plugged in. */
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import type { BlockList, Socket } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import fastify, {
@@ -9,12 +9,15 @@ import fastify, {
   type FastifyInstance,
   type FastifyPluginAsync,
   type FastifyRequest,
+  type FastifyServerOptions,
   LogController,
 } from 'fastify';
 import { Problem } from '../problems.ts';
 import { isWatched } from './arrival.ts';
+import { lookAtCertificates } from './client-certificate.ts';
 import { problemDocument, sendProblem } from './problem.ts';
 import { NotStrictJson, parseStrictJson } from './strict-json.ts';
+import type { Tls } from './tls.ts';
 
 export interface ServerSettings {
   readonly logger: FastifyBaseLogger;
@@ -23,6 +26,10 @@ export interface ServerSettings {
   /** Adds the description of the interface; it must see the routes as they are added. */
   readonly describe: (server: FastifyInstance) => Promise<void>;
   readonly audiences: readonly FastifyPluginAsync[];
+  /** Where the gateway ends TLS itself. */
+  readonly tls?: Tls | undefined;
+  /** The proxies that are believed what certificate a client showed them. */
+  readonly proxies?: BlockList | undefined;
 }
 
 const BODY_BYTES = 64 * 1024;
@@ -43,8 +50,9 @@ const EVERY_REPLY = {
   'x-frame-options': 'DENY',
 };
 
-export async function buildServer({ logger, schemas, describe, audiences }: ServerSettings): Promise<FastifyInstance> {
-  const server = fastify({
+export async function buildServer({ logger, schemas, describe, audiences, tls, proxies }: ServerSettings): Promise<FastifyInstance> {
+  const http = { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CHECK_MS };
+  const settings = {
     loggerInstance: logger,
     // Fastify's own request lines hold the URL as it was asked.
     logController: new LogController({ disableRequestLogging: true }),
@@ -57,9 +65,13 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
     exposeHeadRoutes: false,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 64 },
-    http: { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CHECK_MS },
     clientErrorHandler: refuseUnparsed,
-  });
+  } satisfies FastifyServerOptions;
+  // A server of HTTP over TLS has all that one of HTTP has; Fastify’s types keep the two apart.
+  const server =
+    tls === undefined
+      ? fastify({ ...settings, http })
+      : (fastify({ ...settings, https: { ...http, ...tls.options } }) as unknown as FastifyInstance);
   strictInput(server, schemas);
   for (const schema of schemas) server.addSchema(schema);
 
@@ -75,6 +87,7 @@ export async function buildServer({ logger, schemas, describe, audiences }: Serv
     reply.header('allow', methods.join(', '));
     throw new Problem('method-not-allowed');
   });
+  lookAtCertificates(server, { proxies, trustedOnly: tls?.files.clientCa !== undefined });
   server.addHook('preParsing', async (request) => {
     const coding = request.headers['content-encoding'];
     if (coding !== undefined && coding !== 'identity')
@@ -175,8 +188,18 @@ function cutPipelines(server: FastifyInstance): void {
 function endConnections(server: FastifyInstance): void {
   let atWork = 0;
   let closing = false;
+  /** Node knows a connection by TLS only when its handshake is over. */
+  const sockets = new Set<Socket>();
+  server.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const endAll = (): void => {
+    server.server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
+  };
   const end = (): void => {
-    if (closing && atWork === 0) setImmediate(() => atWork === 0 && server.server.closeAllConnections());
+    if (closing && atWork === 0) setImmediate(() => atWork === 0 && endAll());
   };
   server.addHook('onRequest', async (_request, reply) => {
     atWork++;
@@ -198,7 +221,8 @@ function endConnections(server: FastifyInstance): void {
 /** What Node could not even parse as HTTP: no route, no reply object, only a socket. */
 function refuseUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isWatched(socket)) return;
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  // Where no connection by TLS came to be, or it broke, nobody could read an answer.
+  if (!socket.writable || error.code === 'ECONNRESET' || /^ERR_(?:SSL|TLS)_/.test(error.code ?? '')) {
     socket.destroy();
     return;
   }

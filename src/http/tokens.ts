@@ -1,13 +1,15 @@
 /** Where agencies get their tokens: RFC 6749, 7523, 8414. */
 import type { FastifyPluginAsync } from 'fastify';
+import { bindingTo } from '../access/certificate.ts';
 import { TokenRefusal, type Tokens } from '../access/tokens.ts';
 import { SCOPES } from '../domain.ts';
+import { certificateOf } from './client-certificate.ts';
 import { operation } from './operation.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 export const tokenRoutes =
-  (tokens: Tokens, issuer: string): FastifyPluginAsync =>
+  (tokens: Tokens, issuer: string, { certificates }: { readonly certificates: boolean }): FastifyPluginAsync =>
   async (server) => {
     const tokenEndpoint = `${issuer}/oauth2/token`;
     server.addContentTypeParser(
@@ -50,7 +52,7 @@ export const tokenRoutes =
           const { agency } = client;
           const named = form.get('client_id') ?? agency.id;
           if (named !== agency.id) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
-          const token = await tokens.issue(client, form.get('scope') ?? undefined);
+          const token = await tokens.issue(client, form.get('scope') ?? undefined, bindingTo(certificateOf(request)));
           request.log.info({ agency: agency.id, scope: token.scope }, 'token issued');
           return token;
         } catch (error) {
@@ -89,6 +91,8 @@ export const tokenRoutes =
         token_endpoint_auth_methods_supported: ['private_key_jwt'],
         token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
         scopes_supported: [...SCOPES],
+        // RFC 8705, section 3.3. Where nobody can show a certificate, no token is bound to one.
+        ...(certificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
       }),
     });
   };

@@ -1,5 +1,6 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
+import { boundToCertificate } from '../access/certificate.ts';
 import type { TokenClaims } from '../access/tokens.ts';
 import type { Agency, Caller, Clock, Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
@@ -63,9 +64,10 @@ export function authenticator({
     const caller = { agency, client, scopes, token: id, key, actor, officer } as unknown as Caller;
     return { caller, binding: claims.binding, expires: claims.expires };
   }, clock);
-  return async ({ authorization }, scope) => {
+  return async ({ authorization, certificate }, scope) => {
     const found = await known(bearerToken(authorization));
-    if (found === undefined || standing.shutOut(found.caller)) throw new Problem('unauthenticated');
+    if (found === undefined || !boundToCertificate(found.binding, certificate)) throw new Problem('unauthenticated');
+    if (standing.shutOut(found.caller)) throw new Problem('unauthenticated');
     if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
     return found.caller;
   };

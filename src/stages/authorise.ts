@@ -27,8 +27,13 @@ export function authorise(caller: Caller, request: PrefillRequest, { catalogue, 
   return { caller, request, procedure, grant, today } as Authorised;
 }
 
-/** The official acts in the agency that calls, or in a unit below it: what another agency's people did is not for this one to say. */
-function checkOfficer({ officer }: PrefillRequest, { agency }: Caller): void {
+/**
+ * The official acts in the agency that calls, or in a unit below it: what another agency's people did is not for this one to say. Where the token
+ * says who acts, nobody else does.
+ */
+function checkOfficer({ officer }: PrefillRequest, { agency, officer: vouchedFor = officer }: Caller): void {
+  if (officer !== vouchedFor)
+    throw new Problem('invalid-request', { errors: [{ pointer: '/officer', detail: 'must be the official whom the token names' }] });
   if (officer.startsWith(`${agency.id}-`) || officer.startsWith(`${agency.id}.`)) return;
   throw new Problem('invalid-request', { errors: [{ pointer: '/officer', detail: 'must be of the calling agency' }] });
 }
