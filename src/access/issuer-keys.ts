@@ -77,10 +77,11 @@ function publishedKeys({ jwks, algorithms }: Extract<IssuerKeys, { readonly jwks
 
   const ask = (): Promise<void> => {
     asking ??= (async () => {
-      askedAt = clock();
+      const at = clock();
+      askedAt = at;
       try {
         const { bytes } = await wire.exchange(call, AbortSignal.timeout(PATIENCE_MS));
-        held = { keys: keysIn(bytes, algorithms), at: clock() };
+        held = { keys: keysIn(bytes, algorithms), at };
         failure = undefined;
       } catch (error) {
         failure = error;
