@@ -23,6 +23,7 @@ import {
   assertion,
   editedConfig,
   ISSUER,
+  NOON,
   requestToken,
   startGateway,
   type TestGateway,
