@@ -287,6 +287,8 @@ t.test('in production a token must be bound', async (t) => {
   t.match(await verify(await ofMinistry({ claims: { cnf: { jkt: THUMBPRINT } } })), { binding: { jkt: THUMBPRINT } });
   t.equal(await verify(await ofMinistry()), undefined, 'not bound');
   t.equal(await verify(await ofOffice()), undefined, 'not bound');
+  for (const odd of [{}, { kid: 'x' }, { jkt: 'x' }, { jkt: THUMBPRINT, ...cnf }, THUMBPRINT, null])
+    t.equal(await verify(await ofMinistry({ claims: { cnf: odd } })), undefined, `bound to ${JSON.stringify(odd)}`);
   const same = { ...settings, bound: false, issuer: OFFICE };
   t.throws(() => tokensOfAll(same), ConfigurationError, 'our own issuer');
 });
