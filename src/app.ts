@@ -3,10 +3,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
+import type { Server as TlsServer } from 'node:tls';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
+import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
+import { tokensOfAll } from './access/issuers.ts';
 import { type Once, onceInMemory } from './access/once.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { TokenKeys } from './access/token-keys.ts';
@@ -32,8 +35,10 @@ import { routeAuthentication } from './http/operation.ts';
 import { alertRoutes } from './http/operator/alerts.ts';
 import { shutOutRoutes } from './http/operator/shut-outs.ts';
 import { operatorRoutes } from './http/operator.ts';
+import { proxiesIn } from './http/proxies.ts';
 import { auditReading } from './http/reading.ts';
 import { buildServer, openToOperators } from './http/server.ts';
+import { keepRenewed, openTls, type Tls, type TlsFiles } from './http/tls.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
 import { closeKeys, type GatewayKeys, loadKeys, sandboxAgencyKey, tryKeys } from './keys.ts';
@@ -75,6 +80,10 @@ export interface Environment {
   readonly logLevel: string;
   /** A second address for operators alone; without it they share the first. */
   readonly operators?: { readonly host: string; readonly port: number } | undefined;
+  /** Where the gateway ends TLS itself. */
+  readonly tls?: TlsFiles | undefined;
+  /** The proxies that are believed what certificate a client showed them: addresses and networks, with commas between. */
+  readonly proxies?: string | undefined;
   /** A secret that a file of the configuration refers to as `env:NAME`. */
   readonly secret: (name: string) => string | undefined;
 }
@@ -99,6 +108,8 @@ export interface Gateway {
   readonly catalogue: Catalogue;
   /** Listens, for operators too where they have an address of their own. Rejects where an address is taken. */
   listen(): Promise<void>;
+  /** Serves the certificate that the files of TLS hold by now. */
+  renewCertificate(): void;
   /** Finishes what is in flight, writes what waits for the log, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -116,7 +127,8 @@ export function openCatalogue(directory: string, sandbox: boolean): Catalogue {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const opened = new AsyncDisposableStack();
   try {
-    return { ...(await compose(options, opened)), close: () => opened.disposeAsync() };
+    const composed = await compose(options, opened);
+    return { ...composed, close: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw error;
@@ -170,9 +182,12 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     share,
     report: (agency, refused) => logger.warn({ agency, refused }, 'too many requests'),
   });
-  const authentication = routeAuthentication(
-    authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }),
-    ({ agency }, scope) => limits.agency(agency.id, scope === undefined ? A_READ : 1),
+  const fetchingKeys = { open: keyWires(opened), clock };
+  const bound = sandbox === undefined;
+  const own = (token: string) => tokens.verify(token);
+  const verify = tokensOfAll({ ...fetchingKeys, issuers: catalogue.issuers, issuer, own, bound });
+  const authentication = routeAuthentication(authenticator({ verify, agencies, standing, clock }), ({ agency }, scope) =>
+    limits.agency(agency.id, scope === undefined ? A_READ : 1),
   );
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
@@ -191,7 +206,11 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const traffic = new Traffic();
   const { operators } = environment;
   const https = issuer.startsWith('https:');
+  const tls = environment.tls && openTls(environment.tls);
+  const proxies = environment.proxies === undefined ? undefined : proxiesIn(environment.proxies);
   const server = await buildServer({
+    tls,
+    proxies,
     logger,
     schemas: (interfaceSchemas ??= apiSchemas()),
     describe: (instance) => describeApi(instance, VERSION),
@@ -216,10 +235,19 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
           exchange(caller, request, { ...tools, errand: 'batch', ...(counted ? { admit: () => {} } : {}) }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, standing, authentication }),
-      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen) }),
+      ...citizens(
+        options,
+        { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen) },
+        fetchingKeys,
+      ),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
-      tokenRoutes(tokens, issuer, (agency) => limits.agency(agency)),
+      tokenRoutes({
+        tokens,
+        issuer,
+        count: (agency) => limits.agency(agency),
+        certificates: tls !== undefined || proxies !== undefined,
+      }),
       operatorRoutes({
         book,
         completions,
@@ -245,7 +273,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     await server.listen({ host: environment.host, port: environment.port });
     if (operators !== undefined) operatorsServer = await openToOperators(server, https, operators);
   };
-  return { server, catalogue, listen };
+  return { server, catalogue, listen, renewCertificate: renewing(server, tls, logger, opened) };
 }
 
 const closed = (server: Server): Promise<void> =>
@@ -327,12 +355,35 @@ const alarmed =
     logger.warn({ rule: code, action, agency, id, index: event.index }, 'misuse suspected');
   };
 
+/** A JWK Set holds fifty keys at most, of a kilobyte or so. */
+const keyWires =
+  (opened: AsyncDisposableStack) =>
+  (address: URL): KeyWire => {
+    const wire = openWire(address, undefined, { bytes: 65_536, connections: 1 });
+    opened.defer(() => wire.close());
+    return wire;
+  };
+
+function renewing(server: FastifyInstance, tls: Tls | undefined, logger: FastifyBaseLogger, opened: AsyncDisposableStack): () => void {
+  if (tls === undefined) return () => {};
+  const { look, end } = keepRenewed(server.server as unknown as TlsServer, tls, {
+    renewed: (validTo) => logger.info({ validTo }, 'certificate renewed'),
+    failed: (reason) => logger.error({ reason }, 'certificate not renewed'),
+  });
+  opened.defer(end);
+  return look;
+}
+
 /** Where nobody vouches for citizens there is no such address. */
-function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {
+function citizens(
+  { environment }: GatewayOptions,
+  tools: Omit<CitizenTools, 'authenticate'>,
+  fetchingKeys: KeyTools,
+): FastifyPluginAsync[] {
   const { citizens: named } = tools.catalogue.gateway;
   if (named === undefined) return [];
   const { issuer, dataDirectory } = environment;
-  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, clock: tools.clock });
+  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, ...fetchingKeys });
   return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
 }
 

@@ -51,7 +51,7 @@ export const problems = {
   'completion-unavailable': { status: 503, title: 'What is kept for later cannot be read just now' },
   'correction-unavailable': { status: 503, title: 'Reports of wrong values cannot be read or kept just now' },
   'shut-out-unavailable': { status: 503, title: 'Who is shut out cannot be kept just now' },
-  'issuer-unavailable': { status: 503, title: 'The issuer of citizens’ tokens does not answer, so none can be checked' },
+  'issuer-unavailable': { status: 503, title: 'The issuer of the token does not answer, so none of its tokens can be checked' },
   'signer-unavailable': { status: 503, title: 'The key that would have to sign does not answer' },
   stopping: { status: 503, title: 'The gateway is stopping' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },

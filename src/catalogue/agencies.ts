@@ -28,8 +28,8 @@ export function compileAgencies(
     if (!options.sandbox && raw.sandbox) file.fault('/sandbox', 'sandbox-in-production', 'an agency of the sandbox');
     if (!raw.sandbox && raw.keys === 'sandbox')
       file.fault('/keys', 'sandbox-in-production', 'only an agency of the sandbox has its keys made for it');
-    if (raw.keys !== 'sandbox') checkKeys(file, raw.keys);
     if (suppliers.has(raw.id)) file.fault('/id', 'duplicate', `a supplier is called ${raw.id} too`);
+    if (Array.isArray(raw.keys)) checkKeys(file, raw.keys);
     const unfit = deliveryFault(literal(raw.deliveries?.address), raw);
     if (unfit !== undefined) file.fault('/deliveries/address', 'connection', unfit);
     checkAutomated(file, raw.id, raw.misuse);
@@ -39,7 +39,7 @@ export function compileAgencies(
       sandbox: raw.sandbox ?? false,
       ...(raw.locality === undefined ? {} : { locality: raw.locality }),
       scopes: new Set(raw.scopes),
-      keys: raw.keys,
+      keys: raw.keys ?? [],
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
       grants: compileGrants(file, raw, around, procedures, codes),
       owns: compileOwned(file, raw, around),

@@ -14,6 +14,7 @@ import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, readFiles } from './files.ts';
 import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
+import { checkSpokenFor, compileIssuers, type TokenIssuer } from './issuers.ts';
 import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
 import { type CatalogueLimits, compileLimits } from './limits.ts';
@@ -62,6 +63,8 @@ export interface Catalogue {
   readonly gateway: GatewaySettings;
   readonly agencies: ReadonlyMap<string, Agency>;
   readonly suppliers: ReadonlyMap<string, Supplier>;
+  /** Who else issues tokens to agencies, by `iss`. */
+  readonly issuers: ReadonlyMap<string, TokenIssuer>;
   /** All versions of each procedure, oldest first; those too of which only an annex is known, and which have no form. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
   /** A code that was replaced → the code of the procedure that took its place. */
@@ -123,6 +126,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     gateway?.fault('/logOrigin', 'sandbox-in-production', 'the name of the sandbox’s log: take one of your own, it can never change');
   }
   const citizens = gateway && raw?.citizens && compileCitizens(gateway, raw.citizens, options);
+  const issuers = compileIssuers(valid('issuer'), { agencies, citizens, broken, sandbox: options.sandbox });
+  checkSpokenFor(valid('agency'), issuers, broken);
 
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
@@ -148,6 +153,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     },
     agencies,
     suppliers,
+    issuers,
     procedures,
     successors,
     sources,

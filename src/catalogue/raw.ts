@@ -165,7 +165,7 @@ export interface RawAgency {
   sandbox?: boolean;
   locality?: string;
   scopes: Scope[];
-  keys: 'sandbox' | AgencyKey[];
+  keys?: 'sandbox' | AgencyKey[];
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];
@@ -204,7 +204,7 @@ export interface RawMandate {
   validTo: string;
 }
 
-export type RawSupplier = Pick<RawAgency, 'id' | 'name' | 'sandbox' | 'keys'>;
+export type RawSupplier = Pick<RawAgency, 'id' | 'name' | 'sandbox'> & { keys: 'sandbox' | AgencyKey[] };
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
 export type MemberMap = Readonly<Record<string, string | { readonly each?: MemberMap }>>;

@@ -8,7 +8,7 @@ import type { Schemas } from './schemas.ts';
  * second fault.
  */
 export type Broken = (
-  folder: 'legal' | 'procedures' | 'sources' | 'datasets' | 'agencies' | 'suppliers' | 'annexes' | 'codes',
+  folder: 'legal' | 'procedures' | 'sources' | 'datasets' | 'agencies' | 'suppliers' | 'issuers' | 'annexes' | 'codes',
   name?: string,
 ) => boolean;
 

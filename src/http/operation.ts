@@ -3,6 +3,7 @@ import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import type { Caller, Scope } from '../domain.ts';
 import { problems } from '../problems.ts';
 import type { Credentials } from '../stages/authenticate.ts';
+import { certificateOf } from './client-certificate.ts';
 
 export interface OperationDescription {
   readonly summary: string;
@@ -125,7 +126,13 @@ export function routeAuthentication(
 
 export function credentialsOf(request: FastifyRequest): Credentials {
   const [path = ''] = request.url.split('?');
-  return { authorization: onlyHeader(request, 'authorization'), method: request.method, path, proof: onlyHeader(request, 'dpop') };
+  return {
+    authorization: onlyHeader(request, 'authorization'),
+    method: request.method,
+    path,
+    proof: onlyHeader(request, 'dpop'),
+    certificate: certificateOf(request),
+  };
 }
 
 /** A header, where there is one. Of two Node keeps the first, or joins them; something in front may have looked at the second. */

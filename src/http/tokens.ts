@@ -1,14 +1,25 @@
 /** Where agencies get their tokens: RFC 6749, 7523, 8414. */
 import type { FastifyPluginAsync } from 'fastify';
+import { bindingTo } from '../access/certificate.ts';
 import { TokenRefusal, type Tokens } from '../access/tokens.ts';
 import { SCOPES } from '../domain.ts';
+import { certificateOf } from './client-certificate.ts';
 import { operation } from './operation.ts';
 import { refusals } from './problem.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
+export interface TokenTools {
+  readonly tokens: Tokens;
+  readonly issuer: string;
+  /** Throws where the agency asks too often. */
+  readonly count: (agency: string) => void;
+  /** Whether clients can show certificates. */
+  readonly certificates: boolean;
+}
+
 export const tokenRoutes =
-  (tokens: Tokens, issuer: string, count: (agency: string) => void): FastifyPluginAsync =>
+  ({ tokens, issuer, count, certificates }: TokenTools): FastifyPluginAsync =>
   async (server) => {
     const tokenEndpoint = `${issuer}/oauth2/token`;
     server.addContentTypeParser(
@@ -59,7 +70,7 @@ export const tokenRoutes =
           if ((form.get('client_id') ?? proven) !== proven) throw new TokenRefusal('invalid_client', 'the client assertion is not valid');
           // Only now is it known who asks: a stranger cannot use up what an agency may.
           count(agency.id);
-          const token = await tokens.issue(client, form.get('scope') ?? undefined);
+          const token = await tokens.issue(client, form.get('scope') ?? undefined, bindingTo(certificateOf(request)));
           request.log.info({ agency: agency.id, actor: actor?.supplier, scope: token.scope }, 'token issued');
           return token;
         } catch (error) {
@@ -99,6 +110,8 @@ export const tokenRoutes =
         token_endpoint_auth_methods_supported: ['private_key_jwt'],
         token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
         scopes_supported: [...SCOPES],
+        // RFC 8705, section 3.3. Where nobody can show a certificate, no token is bound to one.
+        ...(certificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
       }),
     });
   };

@@ -1,5 +1,6 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
+import { boundToCertificate } from '../access/certificate.ts';
 import { mandateOn } from '../access/mandates.ts';
 import type { TokenClaims } from '../access/tokens.ts';
 import { type Agency, type Caller, type Clock, dayInVietnam, type Scope } from '../domain.ts';
@@ -102,10 +103,11 @@ export function authenticator({
     const caller = { agency, client, scopes, token: id, key, actor, officer } as unknown as Caller;
     return { caller, binding: claims.binding, expires: claims.expires };
   }, clock);
-  return async ({ authorization }, scope) => {
+  return async ({ authorization, certificate }, scope) => {
     const found = await known(bearerToken(authorization));
     const caller = found && actingOn(found.caller, dayInVietnam(clock()));
     // A token that was issued before its agency's last midnight too.
+    if (found === undefined || !boundToCertificate(found.binding, certificate)) throw new Problem('unauthenticated');
     if (caller === undefined || isOver(caller.agency, dayInVietnam(clock())) || standing.shutOut(caller))
       throw new Problem('unauthenticated');
     if (scope !== undefined && !caller.scopes.has(scope)) throw new Problem('insufficient-scope');

@@ -46,6 +46,9 @@ export function rule(caller: Caller, asked: Asked, { catalogue, standing }: Omit
   const grant = grantFor(agency, asked.procedure, asked.purpose, today);
   const procedure = versionOn(versions, today);
   checkNumbers(asked, agency, today);
+  // Where the token says who acts, nobody else does.
+  if (asked.officer !== undefined && asked.officer !== (caller.officer ?? asked.officer))
+    throw new Problem('invalid-request', { errors: [{ pointer: '/officer', detail: 'must be the official whom the token names' }] });
   if (asked.officer !== undefined) standing.checkOfficer(agency.id, asked.officer);
   if (asked.completion === 'deliver' && agency.deliveries === undefined) throw new Problem('no-delivery-address');
   checkRoles(asked.roles, takenBy(procedure));

@@ -1,14 +1,14 @@
 /** A whole gateway with its sandbox, listening on loopback, with its own data directory, clock and log lines: for tests of the HTTP edge. */
 import { randomUUID } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
 import type { Once } from '../../src/access/once.ts';
-import { createGateway, type Gateway } from '../../src/app.ts';
+import { createGateway, type Environment, type Gateway } from '../../src/app.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
@@ -53,6 +53,8 @@ export interface TestGatewayOptions {
   readonly now?: number;
   readonly databaseUrl?: string;
   readonly operators?: { readonly host: string; readonly port: number };
+  /** What else the process is started with. */
+  readonly environment?: Partial<Environment>;
   /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
   readonly random?: () => number;
   readonly once?: Once;
@@ -81,6 +83,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       logLevel: 'trace',
       operators: options.operators,
       secret: () => undefined,
+      ...options.environment,
     },
     sandbox,
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
@@ -179,6 +182,7 @@ export function editedConfig(edits: Record<string, (file: Edited) => unknown>): 
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, stringify(edit(content)));
   }
   return directory;
