@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
-import { onceInMemory } from './access/once.ts';
+import { openAccess } from './access/open.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
@@ -125,16 +125,15 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
-  const tokens = new Tokens({
-    issuer,
-    key: keys.token,
-    lifetimeSeconds: settings.tokenLifetimeSeconds,
-    agencies,
-    once: onceInMemory(clock),
-    clock,
-  });
+  const demanded = sandbox === undefined;
+  const { once, ...access } = await openAccess({ dataDirectory, databaseUrl, issuer, nonceKey: keys.nonce, demanded, clock }, opened);
+  const tokens = new Tokens({ issuer, key: keys.token, lifetimeSeconds: settings.tokenLifetimeSeconds, agencies, once, clock });
   const standing = nobodyShutOut;
-  const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }));
+  const { bindings, nonces } = access;
+  const authentication = routeAuthentication(
+    authenticator({ verify: (token) => tokens.verify(token), agencies, bindings, standing, clock }),
+    nonces.current,
+  );
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
   const receivers = openReceivers(catalogue.agencies, references, open);
@@ -169,7 +168,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
-      tokenRoutes(tokens, issuer),
+      tokenRoutes({ ...access, tokens, issuer }),
       operatorRoutes({ book, completions, configDigest, stopping: () => stopping }),
     ],
   });

@@ -43,6 +43,7 @@ export const problems = {
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
   'completion-unavailable': { status: 503, title: 'What is kept for later cannot be read just now' },
   'correction-unavailable': { status: 503, title: 'Reports of wrong values cannot be read or kept just now' },
+  'access-unavailable': { status: 503, title: 'What was used before cannot be looked up just now, so nobody is let in' },
   'issuer-unavailable': { status: 503, title: 'The issuer of citizens’ tokens does not answer, so none can be checked' },
   stopping: { status: 503, title: 'The gateway is stopping' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
@@ -61,6 +62,8 @@ export interface ProblemOptions {
   readonly detail?: string;
   readonly errors?: readonly RequestFault[];
   readonly retryAfterSeconds?: number;
+  /** How to come back, for `WWW-Authenticate`. */
+  readonly challenge?: string;
   /** For the log alone. */
   readonly cause?: unknown;
 }

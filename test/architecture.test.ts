@@ -45,7 +45,7 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/print.ts': ['src/commands/'],
   'src/keys.ts': ['src/commands/', 'src/app.ts', 'src/logbook.ts', 'src/completions.ts', 'src/citizen-keys.ts'],
   'src/pseudonyms.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
-  'src/hmac.ts': ['src/cache/', 'src/pseudonyms.ts'],
+  'src/hmac.ts': ['src/access/', 'src/cache/', 'src/pseudonyms.ts'],
   'src/random.ts': ['src/cache/', 'src/stages/'],
   'src/plug.ts': ['src/app.ts', 'src/receivers.ts'],
   'src/receivers.ts': ['src/app.ts', 'src/completions.ts', 'src/corrections.ts'],

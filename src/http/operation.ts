@@ -109,13 +109,25 @@ const callers = new WeakMap<FastifyRequest, Caller>();
 
 export function routeAuthentication(
   authenticate: (credentials: Credentials, scope: Scope | undefined) => Promise<Caller>,
+  nonce?: () => string,
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
-    onRequest: async (request) => {
-      callers.set(request, await authenticate(credentialsOf(request), scope));
+    onRequest: async (request, reply) => {
+      const known = shown.get(request);
+      const credentials = known ?? credentialsOf(request);
+      if (known === undefined) {
+        shown.set(request, credentials);
+        // With every reply, so that whoever keeps asking has a fresh one.
+        if (nonce !== undefined && speaksDpop(request)) reply.header('dpop-nonce', nonce());
+      }
+      callers.set(request, await authenticate(credentials, scope));
     },
   });
 }
+
+/** One object a request, however often its caller is looked at: what it shows is proven once. */
+const shown = new WeakMap<FastifyRequest, Credentials>();
+const speaksDpop = ({ headers }: FastifyRequest): boolean => headers.dpop !== undefined || /^dpop /i.test(headers.authorization ?? '');
 
 export function credentialsOf(request: FastifyRequest): Credentials {
   const [path = ''] = request.url.split('?');

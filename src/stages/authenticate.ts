@@ -1,9 +1,9 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
+import type { Bindings, Scheme } from '../access/binding.ts';
 import type { TokenClaims } from '../access/tokens.ts';
 import type { Agency, Caller, Clock, Scope } from '../domain.ts';
-import { Problem } from '../problems.ts';
-import { bearerToken, remembering } from './remember.ts';
+import { remembering } from './remember.ts';
 
 /** What a request shows of who sends it. A header that stands twice is as though it were not there. */
 export interface Credentials {
@@ -31,6 +31,7 @@ export interface AuthenticateTools {
   /** What a token says, or undefined where it is not to be trusted. */
   readonly verify: (token: string) => Promise<TokenClaims | undefined>;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly bindings: Bindings;
   readonly standing: Standing;
   readonly clock: Clock;
 }
@@ -47,10 +48,14 @@ export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Sta
   return known?.scopes.has('prefill') && !standing.shutOut(made(known)) ? made(known) : made(nobody);
 }
 
-/** The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. */
+/**
+ * The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. Given the same object
+ * again, it asks for no second proof, and sees as ever whether the token has expired or its owner was shut out.
+ */
 export function authenticator({
   verify,
   agencies,
+  bindings,
   standing,
   clock,
 }: AuthenticateTools): (credentials: Credentials, scope: Scope | undefined) => Promise<Caller> {
@@ -63,10 +68,25 @@ export function authenticator({
     const caller = { agency, client, scopes, token: id, key, actor, officer } as unknown as Caller;
     return { caller, binding: claims.binding, expires: claims.expires };
   }, clock);
-  return async ({ authorization }, scope) => {
-    const found = await known(bearerToken(authorization));
-    if (found === undefined || standing.shutOut(found.caller)) throw new Problem('unauthenticated');
-    if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
+  const proven = new WeakSet<Credentials>();
+  return async (credentials, scope) => {
+    const [scheme, token] = tokenOf(credentials.authorization);
+    if (token === undefined) throw bindings.refusal('unauthenticated');
+    const found = await known(token);
+    if (found === undefined || standing.shutOut(found.caller))
+      throw bindings.refusal('unauthenticated', { error: 'invalid_token', scheme });
+    if (!proven.has(credentials)) {
+      await bindings.check(found.binding, { ...credentials, scheme, token });
+      proven.add(credentials);
+    }
+    if (scope !== undefined && !found.caller.scopes.has(scope))
+      throw bindings.refusal('insufficient-scope', { error: 'insufficient_scope', scheme });
     return found.caller;
   };
+}
+
+/** The scheme and the token of an `Authorization` header. */
+function tokenOf(header: string | undefined): [scheme: Scheme, token: string | undefined] {
+  const [, scheme, token] = /^(Bearer|DPoP) ([\x21-\x7e]+)$/i.exec(header ?? '') ?? [];
+  return [scheme?.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', token];
 }
