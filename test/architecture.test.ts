@@ -42,6 +42,7 @@ const ROOMS = [
 /** Files beside the line, and who may import them. */
 const BESIDE: Record<string, readonly string[]> = {
   'src/client.ts': ['src/cli.ts', 'src/commands/', 'src/print.ts'],
+  'src/proof.ts': ['src/client.ts', 'src/commands/'],
   'src/print.ts': ['src/commands/'],
   'src/keys.ts': ['src/commands/', 'src/app.ts', 'src/logbook.ts', 'src/completions.ts', 'src/citizen-keys.ts'],
   'src/pseudonyms.ts': ['src/app.ts', 'src/http/', 'src/stages/'],

@@ -66,7 +66,7 @@ const gateway = await createGateway({
 await gateway.server.listen({ host: '127.0.0.1', port });
 
 const key = JSON.parse(readFileSync(agencyKeyPath(dataDirectory, AGENCY), 'utf8')) as Record<string, string>;
-const token = (): Promise<string> => new Client(issuer, AGENCY, key).token('prefill');
+const token = (): Promise<string> => new Client(issuer, AGENCY, key).bearerToken('prefill');
 
 /** So many tokens that nobody has shown yet, signed with the gateway's own key. */
 const freshTokens = async (count: unknown): Promise<string[]> => {

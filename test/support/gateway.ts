@@ -142,14 +142,19 @@ export async function assertion(
 }
 
 /** Asks for an access token. */
-export function requestToken(address: string, clientAssertion: string, scope?: string): Promise<Response> {
+export function requestToken(
+  address: string,
+  clientAssertion: string,
+  scope?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: clientAssertion,
     ...(scope === undefined ? {} : { scope }),
   });
-  return fetch(`${address}/oauth2/token`, { method: 'POST', body });
+  return fetch(`${address}/oauth2/token`, { method: 'POST', headers: { ...headers }, body });
 }
 
 /** A YAML file as it is parsed: members to be edited in place. */
