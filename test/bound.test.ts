@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSecretKey, generateKeyPairSync, type JsonWebKey, type KeyObject, randomUUID } from 'node:crypto';
 import { once as happens } from 'node:events';
+import { cpSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -617,26 +618,44 @@ async function rowsAt(address: string): Promise<number> {
 }
 
 t.test('where it cannot be known whether it was used before, nobody is let in', async (t) => {
-  const away = async (at: TestGateway, rule: string): Promise<void> => {
-    const before = (await at.entries().catch(() => [])).length;
+  const away = async (at: TestGateway): Promise<void> => {
+    const before = (await main.entries()).length;
     const asked = at.lookUps();
-    const dpop = proof({ token, nonce: own.current() });
-    const answer = await call(shows(dpop), { at });
-    t.match(answer, { status: 503, code: 'access-unavailable' }, `${rule}: a call`);
+    t.match(await call(shows(proof()), { at }), { status: 503, code: 'access-unavailable' }, 'a call');
     const reply = await requestToken(at.address, await freshAssertion());
-    t.match(
-      { status: reply.status, ...((await reply.json()) as object) },
-      { status: 503, code: 'access-unavailable' },
-      `${rule}: a token request`,
-    );
+    t.match({ status: reply.status, ...((await reply.json()) as object) }, { status: 503, code: 'access-unavailable' }, 'a token request');
     t.ok(Number(reply.headers.get('retry-after')) > 0);
-    t.equal((await at.entries().catch(() => [])).length, before);
+    t.equal((await main.entries()).length, before);
     t.equal(at.lookUps(), asked);
   };
-  const lock = new DatabaseSync(join(main.dataDirectory, 'once.db'));
-  lock.exec('BEGIN IMMEDIATE');
-  await away(main, 'SQLite');
-  lock.exec('ROLLBACK');
-  lock.close();
-  t.match(await call(shows(proof())), { status: 200 }, 'and it comes back by itself');
+  await t.test('SQLite', async () => {
+    const lock = new DatabaseSync(join(main.dataDirectory, 'once.db'));
+    lock.exec('BEGIN IMMEDIATE');
+    await away(main);
+    lock.exec('ROLLBACK');
+    lock.close();
+    t.match(await call(shows(proof())), { status: 200 }, 'and it comes back by itself');
+  });
+
+  await t.test('PostgreSQL, which all gateways of a log ask', { skip: typeof postgres === 'string' && postgres }, async (t) => {
+    if (typeof postgres === 'string') return;
+    const databaseUrl = await postgres.fresh();
+    const gateways: TestGateway[] = [];
+    const directories = ['one', 'two'].map((name) => join(t.testdir({ one: {}, two: {} }), name));
+    t.teardown(() => Promise.all(gateways.map((one) => one.close())));
+    for (const dataDirectory of directories) {
+      for (const name of ['keys.json', 'agencies']) cpSync(join(main.dataDirectory, name), join(dataDirectory, name), { recursive: true });
+      gateways.push(await startGateway({ sandbox, dataDirectory, databaseUrl }));
+    }
+    const kept = await freshAssertion();
+    const used = proof();
+    const [one, two] = gateways as [TestGateway, TestGateway];
+    t.match(await call(shows(used), { at: one }), { status: 200 });
+    t.match(await call(shows(used), { at: two }), { status: 401, detail: /used before/ });
+    t.same((await Promise.all(gateways.map((at) => requestToken(at.address, kept)))).map(({ status }) => status).sort(), [200, 401]);
+    await postgres.server?.crash();
+    if (postgres.server !== undefined) await away(one);
+    await postgres.server?.start();
+    t.match(await call(shows(proof()), { at: one }), { status: 200 }, 'and it comes back by itself');
+  });
 });
