@@ -953,10 +953,11 @@ await t.test('after five wrong claims nothing more is compared about the person'
 });
 
 /**
- * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * and test/corrections.test.ts produce them.
+ * What became of a completion, what is said in the last line of a batch alone, of reports of wrong values, and where what was used cannot be looked up:
+ * test/completion.test.ts, test/batch.test.ts, test/corrections.test.ts and test/bound.test.ts produce them.
  */
 const ELSEWHERE: readonly ProblemCode[] = [
+  'access-unavailable',
   'completion-delivered',
   'completion-expired',
   'completion-refused',

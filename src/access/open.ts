@@ -39,8 +39,8 @@ export async function openAccess(options: AccessOptions, opened: AsyncDisposable
     opened.defer(() => store.close());
     return orRefused(store);
   };
-  // Assertions are rare, hold for minutes and are worth a token: each is synced. A proof comes with every request and holds for a minute, of
-  // which the machine is off for the most part after a power cut: what that cut off of the last second may be used again within the rest.
+  // Assertions are rare, hold for minutes and are worth a token: each is synced. A proof comes with every request and holds for a minute, for
+  // most of which the machine is off after a power cut: what that took of the marks can be used again for the rest of the minute.
   const once = await open(true);
   const made = nonces(nonceKey, clock);
   const proofs = dpopProofs({ issuer, nonces: made, once: await open(false), clock });
