@@ -415,7 +415,8 @@ t.test('production takes and issues bound tokens alone', async (t) => {
     t.match(await refused(undefined, scheme, plain, proof({ token: plain })), { code: 'unauthenticated', options: { challenge } });
   t.match(await refused({ jkt: holder.jkt }, 'bearer', token, proof()), { code: 'unauthenticated', options: { challenge } });
   for (const unknown of [{}, { 'x5t#S256': 'x' }, { jkt: 1 }, { jkt: holder.jkt, kid: 'x' }, { constructor: 'x' }])
-    t.match(await refused(unknown, 'dpop', token, proof()), { code: 'unauthenticated' }, `nor ${Object.keys(unknown)}`);
+    for (const scheme of ['bearer', 'dpop'] as const)
+      t.match(await refused(unknown, scheme, token, proof()), { code: 'unauthenticated' }, `nor ${Object.keys(unknown)} as ${scheme}`);
   await t.resolves(gate.check({ jkt: holder.jkt }, { scheme: 'dpop', token, ...request, proof: proof() }));
 });
 
