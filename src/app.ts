@@ -10,7 +10,7 @@ import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
 import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
 import { tokensOfAll } from './access/issuers.ts';
-import { type Once, onceInMemory } from './access/once.ts';
+import { openAccess } from './access/open.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { TokenKeys } from './access/token-keys.ts';
 import { Tokens } from './access/tokens.ts';
@@ -95,8 +95,6 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Numbers in [0, 1). */
   readonly random?: () => number;
-  /** What remembers what may be used once, where gateways share it. */
-  readonly once?: Once;
   /** What slows officials and shuts them out. */
   readonly act?: Act;
   /** Put around the store of the log by tests that break it. */
@@ -162,7 +160,9 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
-  const once = options.once ?? onceInMemory(clock);
+  const demanded = sandbox === undefined;
+  const { once, ...access } = await openAccess({ dataDirectory, databaseUrl, issuer, nonceKey: keys.nonce, demanded, clock }, opened);
+  const { bindings, nonces } = access;
   const { keptOut: standing, desk: shutOutDesk } = await openStanding(options, opened);
   const shutOuts = shutOutDesk({ log, configDigest });
   const tokens = new Tokens({
@@ -183,11 +183,12 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     report: (agency, refused) => logger.warn({ agency, refused }, 'too many requests'),
   });
   const fetchingKeys = { open: keyWires(opened), clock };
-  const bound = sandbox === undefined;
   const own = (token: string) => tokens.verify(token);
-  const verify = tokensOfAll({ ...fetchingKeys, issuers: catalogue.issuers, issuer, own, bound });
-  const authentication = routeAuthentication(authenticator({ verify, agencies, standing, clock }), ({ agency }, scope) =>
-    limits.agency(agency.id, scope === undefined ? A_READ : 1),
+  const verify = tokensOfAll({ ...fetchingKeys, issuers: catalogue.issuers, issuer, own, bound: demanded });
+  const authentication = routeAuthentication(
+    authenticator({ verify, agencies, bindings, standing, clock }),
+    ({ agency }, scope) => limits.agency(agency.id, scope === undefined ? A_READ : 1),
+    nonces.current,
   );
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
@@ -243,6 +244,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
       tokenRoutes({
+        ...access,
         tokens,
         issuer,
         count: (agency) => limits.agency(agency),

@@ -1,4 +1,4 @@
-/** The command line: `oncegate serve | check | token | prefill | verify | audit | keys | agency | procedure | shut-out | let-in | shut-outs`. */
+/** The command line: `oncegate serve | check | token | proof | prefill | verify | audit | keys | agency | procedure | shut-out | let-in | shut-outs`. */
 import { parseArgs } from 'node:util';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { ClientError } from './client.ts';
@@ -6,10 +6,13 @@ import { type Command, type CommandLine, UsageError } from './commands/command.t
 
 const USAGE = `oncegate serve [--sandbox]                     serve; with made-up registries and people
 oncegate check [directory] [--production]      check a configuration, all faults at once
-oncegate token <agency> [--scope "…"] [--key <file>]
-                                               print an access token; --key is the agency's private key
+oncegate token <agency> [--scope "…"] [--key <file>] [--proof-key <file>]
+                                               print an access token; --key is the agency's private key,
+                                               --proof-key that which the token is bound to, as production wants it
 oncegate token <supplier> --for <agency> [--scope "…"] [--key <file>]
                                                the same for a supplier that acts for the agency
+oncegate proof <method> <url> --proof-key <file> --token <token>
+                                               print a proof for one request with a bound token
 oncegate token --citizen <number>              print the token of a citizen of the sandbox
 oncegate prefill <procedure> <subject>         print a filled form and a judged dossier
     [--agency X01.1] [--supplier S01] [--key <file>] [--related role=key]… [--dossier …]
@@ -44,6 +47,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   check: async () => (await import('./commands/check.ts')).check,
   token: async () => (await import('./commands/token.ts')).token,
+  proof: async () => (await import('./commands/proof.ts')).proof,
   prefill: async () => (await import('./commands/prefill.ts')).prefill,
   verify: async () => (await import('./commands/verify.ts')).verify,
   audit: async () => (await import('./commands/audit.ts')).audit,

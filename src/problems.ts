@@ -51,6 +51,7 @@ export const problems = {
   'completion-unavailable': { status: 503, title: 'What is kept for later cannot be read just now' },
   'correction-unavailable': { status: 503, title: 'Reports of wrong values cannot be read or kept just now' },
   'shut-out-unavailable': { status: 503, title: 'Who is shut out cannot be kept just now' },
+  'access-unavailable': { status: 503, title: 'What was used before cannot be looked up just now, so nobody is let in' },
   'issuer-unavailable': { status: 503, title: 'The issuer of the token does not answer, so none of its tokens can be checked' },
   'signer-unavailable': { status: 503, title: 'The key that would have to sign does not answer' },
   stopping: { status: 503, title: 'The gateway is stopping' },
@@ -72,6 +73,8 @@ export interface ProblemOptions {
   readonly retryAfterSeconds?: number;
   /** The same was put on record for the same official just now, and says nothing about a person. */
   readonly onRecord?: boolean;
+  /** How to come back, for `WWW-Authenticate`. */
+  readonly challenge?: string;
   /** For the log alone. */
   readonly cause?: unknown;
 }

@@ -1,9 +1,11 @@
 /** The command line and the process, as a newcomer and an operator use them: real processes, real ports. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { decodeJwt, SignJWT } from 'jose';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import type { Prefill } from '../src/domain.ts';
@@ -377,6 +379,31 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   const { code, out, error } = await run([...PREFILL, '--agency', 'H26.15'], env);
   t.equal(code, 0, error);
   t.match(out, 'annex I, row 735');
+
+  const stolen = await run(['token', 'H26.15'], env);
+  t.match(
+    stolen,
+    { code: 1, error: /400 invalid_dpop_proof.*proof[\s\S]*--proof-key/ },
+    'no token is issued that is of use to whoever has it',
+  );
+  const url = `http://127.0.0.1:${env.PORT}/v1/procedures/1.004222`;
+  const held = ['--proof-key', join(data, 'proof.jwk.json')];
+  const token = (await run(['token', 'H26.15', ...held], env)).out.trim();
+  t.equal(statSync(join(data, 'proof.jwk.json')).mode & 0o777, 0o600);
+  const proof = await run(['proof', 'get', `${url}?on=2026-12-01`, ...held, '--token', token], env);
+  t.equal(proof.code, 0, proof.error);
+  const ask = (authorization: string): Promise<Response> => fetch(url, { headers: { authorization, dpop: proof.out.trim() } });
+  t.equal((await ask(`Bearer ${token}`)).status, 401);
+  t.equal((await ask(`DPoP ${token}`)).status, 200, 'and one that is bound is of use with a proof');
+  const again = await ask(`DPoP ${token}`);
+  t.match(again.headers.get('www-authenticate'), /^DPoP error="invalid_dpop_proof"/, 'which works once');
+  const unbound = await run(['proof', 'get', url, ...held], env);
+  t.match(unbound, { code: 2, error: /--token is missing/ });
+  const ours = createPrivateKey((JSON.parse(readFileSync(join(data, 'keys.json'), 'utf8')) as { token: string }).token);
+  const { cnf: _key, ...claims } = decodeJwt(token);
+  const forged = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt' }).sign(ours);
+  const refusal = await ask(`Bearer ${forged}`);
+  t.match([refusal.status, await refusal.json()], [401, { detail: /bound to no key/ }], 'nor is an unbound one of its own taken');
   t.equal(await stop(child), 0);
 
   t.match(

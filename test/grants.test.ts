@@ -39,7 +39,7 @@ import {
 } from './support/grant-oracle.ts';
 import { makeLogKey, openLog } from './support/log.ts';
 import { noRecords, secretKey } from './support/records.ts';
-import { everybodyStands } from './support/standing.ts';
+import { everybodyStands, nothingBound } from './support/standing.ts';
 
 const AN = '003099000017';
 const catalogue = openCatalogue('config', true);
@@ -255,6 +255,7 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
     const authenticate = authenticator({
       verify: async (token) => JSON.parse(Buffer.from(token, 'base64url').toString()),
       agencies,
+      bindings: nothingBound,
       standing: everybodyStands,
       clock,
     });

@@ -467,7 +467,7 @@ t.test(
     });
     const stopped: Stop[] = [];
     const act = { stop: async (what: Stop) => void stopped.push(what) };
-    const shared = { configDirectory, dataDirectory, databaseUrl, now: MONDAY, act, once: onceInMemory(() => MONDAY) };
+    const shared = { configDirectory, dataDirectory, databaseUrl, now: MONDAY, act };
     const one = await startGateway(shared);
     const two = await startGateway(shared);
     for (const [i, subject] of people(13).entries()) await prefill(i % 2 === 0 ? one : two, subject, 'X01.1-261123-0001');

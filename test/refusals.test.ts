@@ -1035,6 +1035,7 @@ await t.test('after five wrong claims nothing more is compared about the person'
 
 /** What takes more than one request to come to is produced where the tests are of what it is about. */
 const ELSEWHERE: readonly ProblemCode[] = [
+  'access-unavailable',
   'completion-delivered',
   'completion-expired',
   'completion-refused',

@@ -11,7 +11,7 @@ import type { Caller, CitizenIssuer, Scope } from '../src/domain.ts';
 import { authenticator, callerAgain } from '../src/stages/authenticate.ts';
 import { agencyKey, assertion, editedConfig, ISSUER, NOON, requestToken, startGateway, type TestGateway } from './support/gateway.ts';
 import { schemaCheck } from './support/schemas.ts';
-import { everybodyStands } from './support/standing.ts';
+import { everybodyStands, nothingBound } from './support/standing.ts';
 
 const AN = '003099000017';
 const check = schemaCheck();
@@ -338,7 +338,7 @@ t.test('who was shut out is known with the supplier that acts', async (t) => {
   };
   const seen: Caller[] = [];
   const standing = { ...everybodyStands, shutOut: (caller: Caller) => seen.push(caller) > 0 && caller.actor === 'S01' };
-  const authenticate = authenticator({ verify: async () => claims, agencies, standing, clock: () => NOON });
+  const authenticate = authenticator({ verify: async () => claims, agencies, bindings: nothingBound, standing, clock: () => NOON });
   await t.rejects(authenticate({ authorization: 'Bearer a', method: 'GET', path: '/' }, 'prefill'), { code: 'unauthenticated' });
   t.match(seen, [{ client: 'S01', actor: 'S01', token: 'a', key: 'S01-1', agency: { id: 'X01.1' } }]);
   const again = (actor: string, today: string, shut = everybodyStands): number =>
@@ -354,6 +354,7 @@ t.test('who was shut out is known with the supplier that acts', async (t) => {
   const widened = authenticator({
     verify: async () => ({ ...claims, scopes: ['prefill', 'audit', 'correct', 'operate'] }),
     agencies,
+    bindings: nothingBound,
     standing: everybodyStands,
     clock: () => NOON,
   });

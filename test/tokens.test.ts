@@ -17,6 +17,7 @@ import {
 } from 'jose';
 import t from 'tap';
 import { startSandbox } from '../src/sandbox/index.ts';
+import { prover } from './support/dpop.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, editedConfig, ISSUER, NOON, requestToken, startGateway } from './support/gateway.ts';
 
 const SECONDS = NOON / 1000;
@@ -105,7 +106,7 @@ await t.test('an agency gets a token', async (t) => {
     jwks_uri: `${ISSUER}/.well-known/jwks.json`,
     grant_types_supported: ['client_credentials'],
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
-    token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
+    token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256', 'Ed25519'],
     scopes_supported: ['prefill', 'verify', 'audit', 'changes', 'correct'],
   });
   const jwks = (await (await fetch(`${main.address}${new URL(metadata.jwks_uri ?? '').pathname}`)).json()) as JSONWebKeySet;
@@ -323,6 +324,7 @@ await t.test('an assertion is taken', async (t) => {
   const rows: [rule: string, assertion: Promise<string>][] = [
     ['to the token endpoint', sign({ aud: TOKEN_ENDPOINT }, {})],
     ['to a list of this gateway alone', sign({ aud: [ISSUER] }, {})],
+    ['with the newer name of its algorithm', assertion({ ...sandboxKey, alg: 'Ed25519' }, 'X01.1')],
     ['with typ', sign({}, { typ: 'client-authentication+jwt' })],
     ['expired within the tolerance', sign({ iat: SECONDS - 60, exp: SECONDS - 9 }, {})],
     ['issued in the future within the tolerance', sign({ iat: SECONDS + 10 }, {})],
@@ -405,6 +407,13 @@ await t.test('a token request is refused', async (t) => {
     ['for no scope', withParameter('scope', ''), 'invalid_scope'],
     ['for a space', withParameter('scope', ' '), 'invalid_scope'],
     ['for a scope in another case', withParameter('scope', 'Audit'), 'invalid_scope'],
+    ['with a proof that is none', form(Object.entries), 'invalid_dpop_proof', { 'content-type': URLENCODED, dpop: 'proof' }],
+    [
+      'with a proof without a nonce',
+      form(Object.entries),
+      'use_dpop_nonce',
+      { 'content-type': URLENCODED, dpop: (await prover()).prove({ url: TOKEN_ENDPOINT, now: NOON }) },
+    ],
     ['for scopes with a comma', withParameter('scope', 'audit,prefill'), 'invalid_scope'],
     ['for scopes with a tab', withParameter('scope', 'audit\tprefill'), 'invalid_scope'],
     ['for scopes with a newline', withParameter('scope', 'audit\nprefill'), 'invalid_scope'],

@@ -9,10 +9,6 @@ export const thumbprintOf = (der: Uint8Array): string => hash('sha256', der, 'ba
 export const bindingTo = (certificate: string | undefined): Binding | undefined =>
   certificate === undefined ? undefined : { 'x5t#S256': certificate };
 
-/** Whether a request that shows this certificate may use a token with this binding. One that is bound to something else may not be used by it. */
-export const boundToCertificate = (binding: Binding | undefined, certificate: string | undefined): boolean =>
-  binding === undefined || ('x5t#S256' in binding && binding['x5t#S256'] === certificate);
-
 /** More than any certificate of a client takes, in base64. */
 const MAX_HEADER_LENGTH = 8192;
 

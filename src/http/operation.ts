@@ -113,16 +113,27 @@ const callers = new WeakMap<FastifyRequest, Caller>();
 export function routeAuthentication(
   authenticate: (credentials: Credentials, scope: Scope | undefined) => Promise<Caller>,
   count: (caller: Caller, scope: Scope | undefined) => void = () => {},
+  nonce?: () => string,
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
-    onRequest: async (request) => {
-      const again = callers.has(request);
-      const caller = await authenticate(credentialsOf(request), scope);
+    onRequest: async (request, reply) => {
+      const known = shown.get(request);
+      const credentials = known ?? credentialsOf(request);
+      if (known === undefined) {
+        shown.set(request, credentials);
+        // With every reply, so that whoever keeps asking has a fresh one.
+        if (nonce !== undefined && speaksDpop(request)) reply.header('dpop-nonce', nonce());
+      }
+      const caller = await authenticate(credentials, scope);
       callers.set(request, caller);
-      if (!again) count(caller, scope);
+      if (known === undefined) count(caller, scope);
     },
   });
 }
+
+/** One object a request, however often its caller is looked at: what it shows is proven once. */
+const shown = new WeakMap<FastifyRequest, Credentials>();
+const speaksDpop = ({ headers }: FastifyRequest): boolean => headers.dpop !== undefined || /^dpop /i.test(headers.authorization ?? '');
 
 export function credentialsOf(request: FastifyRequest): Credentials {
   const [path = ''] = request.url.split('?');

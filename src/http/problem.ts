@@ -61,14 +61,19 @@ export function logFailure({ code, options }: Problem, request: FastifyRequest):
 
 /** As what a reply refused: a problem's code, or that of RFC 6749. */
 export const refusals = new WeakMap<FastifyReply, string>();
+/** Where a refusal does not say itself how to come back. */
+const CHALLENGES: Readonly<Partial<Record<ProblemCode, string>>> = {
+  unauthenticated: 'Bearer',
+  'insufficient-scope': 'Bearer error="insufficient_scope"',
+};
 
 export async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const problem = toProblem(error);
   const document = problemDocument(problem);
   logFailure(problem, request);
   refusals.set(reply, problem.code);
-  if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
-  if (problem.code === 'insufficient-scope') reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
+  const challenge = problem.options.challenge ?? CHALLENGES[problem.code];
+  if (challenge !== undefined) reply.header('www-authenticate', challenge);
   if (problem.options.retryAfterSeconds !== undefined) reply.header('retry-after', problem.options.retryAfterSeconds);
   await reply.code(document.status).type('application/problem+json').send(JSON.stringify(document));
 }

@@ -1,12 +1,12 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
-import { boundToCertificate } from '../access/certificate.ts';
+import type { Bindings, Scheme } from '../access/binding.ts';
 import { mandateOn } from '../access/mandates.ts';
 import type { TokenClaims } from '../access/tokens.ts';
 import { type Agency, type Caller, type Clock, dayInVietnam, type Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import { isOver } from './grant.ts';
-import { bearerToken, remembering } from './remember.ts';
+import { remembering } from './remember.ts';
 
 /** What a request shows of who sends it. A header that stands twice is as though it were not there. */
 export interface Credentials {
@@ -34,6 +34,7 @@ export interface AuthenticateTools {
   /** What a token says, or undefined where it is not to be trusted. */
   readonly verify: (token: string) => Promise<TokenClaims | undefined>;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly bindings: Bindings;
   readonly standing: Standing;
   readonly clock: Clock;
 }
@@ -87,10 +88,14 @@ export function checkStanding(standing: Standing, caller: Caller, officer: strin
   if (officer !== undefined) standing.checkOfficer(caller.agency.id, officer);
 }
 
-/** The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. */
+/**
+ * The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. Given the same object
+ * again, it asks for no second proof, and sees as ever whether the token has expired or its owner was shut out.
+ */
 export function authenticator({
   verify,
   agencies,
+  bindings,
   standing,
   clock,
 }: AuthenticateTools): (credentials: Credentials, scope: Scope | undefined) => Promise<Caller> {
@@ -103,14 +108,28 @@ export function authenticator({
     const caller = { agency, client, scopes, token: id, key, actor, officer } as unknown as Caller;
     return { caller, binding: claims.binding, expires: claims.expires };
   }, clock);
-  return async ({ authorization, certificate }, scope) => {
-    const found = await known(bearerToken(authorization));
-    const caller = found && actingOn(found.caller, dayInVietnam(clock()));
+  const proven = new WeakSet<Credentials>();
+  return async (credentials, scope) => {
+    const [scheme, token] = tokenOf(credentials.authorization);
+    if (token === undefined) throw bindings.refusal('unauthenticated');
+    const found = await known(token);
+    const today = dayInVietnam(clock());
+    const caller = found && actingOn(found.caller, today);
     // A token that was issued before its agency's last midnight too.
-    if (found === undefined || !boundToCertificate(found.binding, certificate)) throw new Problem('unauthenticated');
-    if (caller === undefined || isOver(caller.agency, dayInVietnam(clock())) || standing.shutOut(caller))
-      throw new Problem('unauthenticated');
-    if (scope !== undefined && !caller.scopes.has(scope)) throw new Problem('insufficient-scope');
+    if (found === undefined || caller === undefined || isOver(caller.agency, today) || standing.shutOut(caller))
+      throw bindings.refusal('unauthenticated', { error: 'invalid_token', scheme });
+    if (!proven.has(credentials)) {
+      await bindings.check(found.binding, { ...credentials, scheme, token });
+      proven.add(credentials);
+    }
+    if (scope !== undefined && !caller.scopes.has(scope))
+      throw bindings.refusal('insufficient-scope', { error: 'insufficient_scope', scheme });
     return caller;
   };
+}
+
+/** The scheme and the token of an `Authorization` header. */
+function tokenOf(header: string | undefined): [scheme: Scheme, token: string | undefined] {
+  const [, scheme, token] = /^(Bearer|DPoP) ([\x21-\x7e]+)$/i.exec(header ?? '') ?? [];
+  return [scheme?.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', token];
 }

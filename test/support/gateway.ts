@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
-import type { Once } from '../../src/access/once.ts';
 import { createGateway, type Environment, type Gateway } from '../../src/app.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { LogStore } from '../../src/audit/store.ts';
@@ -57,7 +56,6 @@ export interface TestGatewayOptions {
   readonly environment?: Partial<Environment>;
   /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
   readonly random?: () => number;
-  readonly once?: Once;
   readonly act?: Act;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
@@ -89,7 +87,6 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
     clock: () => time.now,
     random,
-    ...(options.once === undefined ? {} : { once: options.once }),
     ...(options.act === undefined ? {} : { act: options.act }),
     aroundStore: (store) => {
       opened.push(store);
@@ -157,14 +154,19 @@ export async function assertion(
 }
 
 /** Asks for an access token. */
-export function requestToken(address: string, clientAssertion: string, scope?: string): Promise<Response> {
+export function requestToken(
+  address: string,
+  clientAssertion: string,
+  scope?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: clientAssertion,
     ...(scope === undefined ? {} : { scope }),
   });
-  return fetch(`${address}/oauth2/token`, { method: 'POST', body });
+  return fetch(`${address}/oauth2/token`, { method: 'POST', headers: { ...headers }, body });
 }
 
 /** A YAML file as it is parsed: members to be edited in place. */

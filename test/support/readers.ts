@@ -33,7 +33,7 @@ import { citizenAuthenticator } from '../../src/stages/authenticate-citizen.ts';
 import { ISSUER, NOON, temporaryDirectory } from './gateway.ts';
 import { memoryRecords } from './records.ts';
 import { plainSearch } from './search.ts';
-import { everybodyStands } from './standing.ts';
+import { everybodyStands, nothingBound } from './standing.ts';
 
 export interface Answered<Body = Record<string, unknown>> {
   readonly status: number;
@@ -143,7 +143,9 @@ export async function startReaders({
     scopes: ['prefill', 'audit'],
     expires: clock() / 1000 + 60,
   });
-  const authentication = routeAuthentication(authenticator({ verify, agencies: catalogue.agencies, standing, clock }));
+  const authentication = routeAuthentication(
+    authenticator({ verify, agencies: catalogue.agencies, bindings: nothingBound, standing, clock }),
+  );
   const sandboxed = withSandboxCitizens(catalogue.gateway.citizens as CitizenIssuer, dataDirectory);
   const citizens = edit === undefined ? sandboxed : edit(sandboxed);
   const open = (): never => {
