@@ -107,6 +107,7 @@ const procedure = (sources: number, fields: number, members: number): object => 
 const grant = (code: string): object => ({
   id: `growth-${code.replace('.', '-')}`,
   procedure: code,
+  purpose: 'settle-dossier',
   fields: 'all',
   components: 'all',
   legalBasis: ['luat-49-2019#art-15'],

@@ -1,17 +1,19 @@
 /** `npm run bench [-- --quick] [-- --only cost,latency]`: what a request costs, bare, by hand and through Oncegate, in one run on one machine. */
 import { loadavg } from 'node:os';
+import { bound } from './bound.ts';
 import { cost } from './cost.ts';
 import { crowd } from './crowd.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { misuse } from './misuse.ts';
 import { theMachine } from './report.ts';
 import { tokens } from './tokens.ts';
 import { startBench, warmUp } from './variants.ts';
 
 /** Those that compare servers share them; the others start their own. */
-const COMPARING = { cost, tokens, latency, crowd };
-const ALONE = { growth, memory };
+const ALONE = { growth, memory, misuse };
+const COMPARING = { cost, tokens, bound, latency, crowd };
 
 const quick = process.argv.includes('--quick');
 const only = process.argv.includes('--only') ? (process.argv[process.argv.indexOf('--only') + 1] ?? '').split(',') : undefined;

@@ -82,4 +82,8 @@ export const QUESTIONS: Readonly<Record<string, Ask>> = {
     desk.summary({ from: vietnamDay(entry.time), to: vietnamDay(entry.time, 30), by: ['agency'] }),
   'summary of a day by agency and procedure': (desk, { entry }) =>
     desk.summary({ from: vietnamDay(entry.time), to: vietnamDay(entry.time), by: ['agency', 'procedure'] }),
+  'how the grants of an agency were used in a year': (desk, { entry }) =>
+    desk.uses({ from: '2026-01', to: '2026-12', agencies: [entry.agency] }),
+  'how those of twenty agencies were used in a year': async (desk) =>
+    desk.uses({ from: '2026-01', to: '2026-12', agencies: (await desk.users()).slice(0, 20) }),
 };

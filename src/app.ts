@@ -3,23 +3,27 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
+import type { Server as TlsServer } from 'node:tls';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from './access/citizens.ts';
-import { onceInMemory } from './access/once.ts';
+import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
+import { tokensOfAll } from './access/issuers.ts';
+import { openAccess } from './access/open.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
+import { TokenKeys } from './access/token-keys.ts';
 import { Tokens } from './access/tokens.ts';
 import type { SourceError } from './adapter.ts';
 import type { LogStore } from './audit/store.ts';
-import { openCache } from './cache/open.ts';
+import { openCache, redisSettings } from './cache/open.ts';
 import { longestKept } from './cache/ring.ts';
 import { type Catalogue, loadCatalogue } from './catalogue/load.ts';
 import { withSandboxCitizens } from './citizen-keys.ts';
 import { openCompletions } from './completions.ts';
 import { openCorrections } from './corrections.ts';
 import type { Agency, Clock } from './domain.ts';
-import { exchange } from './exchange.ts';
+import { type ExchangeTools, exchange } from './exchange.ts';
 import { Admission } from './http/admission.ts';
 import { agencyRoutes } from './http/agency.ts';
 import { auditorRoutes } from './http/auditor.ts';
@@ -28,14 +32,23 @@ import { logRoutes } from './http/log.ts';
 import { Traffic } from './http/metrics.ts';
 import { describeApi } from './http/openapi.ts';
 import { routeAuthentication } from './http/operation.ts';
+import { alertRoutes } from './http/operator/alerts.ts';
 import { shutOutRoutes } from './http/operator/shut-outs.ts';
 import { operatorRoutes } from './http/operator.ts';
+import { proxiesIn } from './http/proxies.ts';
 import { auditReading } from './http/reading.ts';
 import { buildServer, openToOperators } from './http/server.ts';
+import { keepRenewed, openTls, type Tls, type TlsFiles } from './http/tls.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
-import { type GatewayKeys, loadKeys, sandboxAgencyKey } from './keys.ts';
+import { closeKeys, type GatewayKeys, loadKeys, sandboxAgencyKey, tryKeys } from './keys.ts';
 import { logPath, openLogbook } from './logbook.ts';
+import type { Act } from './misuse/act.ts';
+import type { AlarmTools } from './misuse/alarms.ts';
+import type { Share } from './misuse/bucket.ts';
+import { detectorOf } from './misuse/detector.ts';
+import { shareThroughRedis } from './misuse/exchange.ts';
+import { A_READ, Limits } from './misuse/limits.ts';
 import { plugSources, type SandboxRegistries } from './plug.ts';
 import { whereItArose } from './problems.ts';
 import { pseudonyms } from './pseudonyms.ts';
@@ -67,6 +80,10 @@ export interface Environment {
   readonly logLevel: string;
   /** A second address for operators alone; without it they share the first. */
   readonly operators?: { readonly host: string; readonly port: number } | undefined;
+  /** Where the gateway ends TLS itself. */
+  readonly tls?: TlsFiles | undefined;
+  /** The proxies that are believed what certificate a client showed them: addresses and networks, with commas between. */
+  readonly proxies?: string | undefined;
   /** A secret that a file of the configuration refers to as `env:NAME`. */
   readonly secret: (name: string) => string | undefined;
 }
@@ -78,6 +95,8 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Numbers in [0, 1). */
   readonly random?: () => number;
+  /** What slows officials and shuts them out. */
+  readonly act?: Act;
   /** Put around the store of the log by tests that break it. */
   readonly aroundStore?: (store: LogStore) => LogStore;
 }
@@ -87,6 +106,8 @@ export interface Gateway {
   readonly catalogue: Catalogue;
   /** Listens, for operators too where they have an address of their own. Rejects where an address is taken. */
   listen(): Promise<void>;
+  /** Serves the certificate that the files of TLS hold by now. */
+  renewCertificate(): void;
   /** Finishes what is in flight, writes what waits for the log, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -104,7 +125,8 @@ export function openCatalogue(directory: string, sandbox: boolean): Catalogue {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const opened = new AsyncDisposableStack();
   try {
-    return { ...(await compose(options, opened)), close: () => opened.disposeAsync() };
+    const composed = await compose(options, opened);
+    return { ...composed, close: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw error;
@@ -117,11 +139,17 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const { dataDirectory, databaseUrl, issuer } = environment;
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { gateway: settings, digest: configDigest } = catalogue;
-  const keys = openKeys(options);
-  const book = await openLogbook({ dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, aroundStore }, opened);
+  const keys = await openKeys(options, opened);
+  const detector = detectorOf(catalogue, clock);
+  const { follower } = detector;
+  const book = await openLogbook(
+    { dataDirectory, databaseUrl, settings, keys, configDigest, clock, logger, follower, aroundStore },
+    opened,
+  );
   const { log, search, ring } = book;
   const people = pseudonyms(keys.pseudonym, clock);
-  const asking = await openSources(options, catalogue, keys, opened);
+  const share = openSharing(options, keys, opened);
+  const asking = await openSources(options, catalogue, keys, share, opened);
 
   const guesses = new Guesses({
     search,
@@ -132,25 +160,45 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   });
 
   const agencies = withSandboxKeys(catalogue.agencies, dataDirectory);
+  const demanded = sandbox === undefined;
+  const { once, ...access } = await openAccess({ dataDirectory, databaseUrl, issuer, nonceKey: keys.nonce, demanded, clock }, opened);
+  const { bindings, nonces } = access;
   const { keptOut: standing, desk: shutOutDesk } = await openStanding(options, opened);
   const shutOuts = shutOutDesk({ log, configDigest });
   const tokens = new Tokens({
     issuer,
-    key: keys.token,
+    keys: new TokenKeys(keys.token, clock),
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
-    once: onceInMemory(clock),
+    suppliers: withSandboxKeys(catalogue.suppliers, dataDirectory),
+    once,
     shutOut: standing.shutOut,
     clock,
   });
-  const authentication = routeAuthentication(authenticator({ verify: (token) => tokens.verify(token), agencies, standing, clock }));
+  const limits = new Limits({
+    limits: settings.limits,
+    pace: (agency, officer) => standing.pace(agency, officer),
+    clock,
+    share,
+    report: (agency, refused) => logger.warn({ agency, refused }, 'too many requests'),
+  });
+  const fetchingKeys = { open: keyWires(opened), clock };
+  const own = (token: string) => tokens.verify(token);
+  const verify = tokensOfAll({ ...fetchingKeys, issuers: catalogue.issuers, issuer, own, bound: demanded });
+  const authentication = routeAuthentication(
+    authenticator({ verify, agencies, bindings, standing, clock }),
+    ({ agency }, scope) => limits.agency(agency.id, scope === undefined ? A_READ : 1),
+    nonces.current,
+  );
   const references = { sandbox, secret: environment.secret };
   const open: OpenPostman = (address, tls) => openWire(address, tls, { bytes: 16_384, connections: 2 });
   const receivers = openReceivers(catalogue.agencies, references, open);
   opened.defer(() => receivers.close());
   const { around } = asking;
   const later = { dataDirectory, databaseUrl, issuer, keys, tokens, receivers, logger };
-  const exchanging = { ...asking, catalogue, standing, log, pseudonyms: people, configDigest, clock };
+  const admit: ExchangeTools['admit'] = (caller, request) => limits.admit(caller, request);
+  const exchanging = { ...asking, admit, catalogue, standing, log, pseudonyms: people, configDigest, clock, sequence: detector.sequence };
+  opened.defer(detector.begin({ log, search, once, act: options.act ?? shutOuts, configDigest, clock, report: alarmed(logger) }));
   const corrections = await openCorrections(exchanging, { ...later, drop: asking.cache.drop }, opened);
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
@@ -159,7 +207,11 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const traffic = new Traffic();
   const { operators } = environment;
   const https = issuer.startsWith('https:');
+  const tls = environment.tls && openTls(environment.tls);
+  const proxies = environment.proxies === undefined ? undefined : proxiesIn(environment.proxies);
   const server = await buildServer({
+    tls,
+    proxies,
     logger,
     schemas: (interfaceSchemas ??= apiSchemas()),
     describe: (instance) => describeApi(instance, VERSION),
@@ -171,20 +223,33 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         catalogue,
         clock,
         authentication,
+        rules: tools,
         around,
         drop: asking.cache.drop,
         completions,
         corrections,
+        limits,
         admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
-        exchangeInBatch: (caller, request, gone) => exchange(caller, request, { ...tools, errand: 'batch' }, gone),
+        exchangeInBatch: (caller, request, gone, counted) =>
+          exchange(caller, request, { ...tools, errand: 'batch', ...(counted ? { admit: () => {} } : {}) }, gone),
       }),
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, standing, authentication }),
-      ...citizens(options, { log, search, catalogue, pseudonyms: people, clock }),
+      ...citizens(
+        options,
+        { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen) },
+        fetchingKeys,
+      ),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
-      tokenRoutes(tokens, issuer),
+      tokenRoutes({
+        ...access,
+        tokens,
+        issuer,
+        count: (agency) => limits.agency(agency),
+        certificates: tls !== undefined || proxies !== undefined,
+      }),
       operatorRoutes({
         book,
         completions,
@@ -196,6 +261,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         stopping: () => stopping,
       }),
       shutOutRoutes({ desk: shutOuts, agencies, standing, log, configDigest, clock, authentication }),
+      alertRoutes({ search, onRecord, authentication }),
     ],
   });
   // Closed after the first: it says that the process is stopping as long as that takes.
@@ -209,7 +275,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
     await server.listen({ host: environment.host, port: environment.port });
     if (operators !== undefined) operatorsServer = await openToOperators(server, https, operators);
   };
-  return { server, catalogue, listen };
+  return { server, catalogue, listen, renewCertificate: renewing(server, tls, logger, opened) };
 }
 
 const closed = (server: Server): Promise<void> =>
@@ -223,6 +289,7 @@ async function openSources(
   { environment, sandbox, logger, clock = Date.now, random = Math.random }: GatewayOptions,
   { sources, schemas, gateway }: Catalogue,
   keys: GatewayKeys,
+  share: Share | undefined,
   opened: AsyncDisposableStack,
 ): Promise<ResolveTools & { readonly around: ReadonlyMap<string, Around> }> {
   const plugged = plugSources(sources, adapters, { sandbox, secret: environment.secret });
@@ -240,7 +307,9 @@ async function openSources(
   const validators = new Map([...schemas.datasets].map(([name, { validate }]) => [name, validate]));
   const report = (source: string, dataset: string, failure: SourceError): void =>
     logger.warn({ source, dataset, reason: failure.reason, cause: whereItArose(failure.cause) }, 'registry failed');
-  const surrounded = new Map([...plugged].map(([id, { source }]) => [id, around(source, { clock, random, changed: told(logger, id) })]));
+  const surrounded = new Map(
+    [...plugged].map(([id, { source }]) => [id, around(source, { clock, random, changed: told(logger, id), share })]),
+  );
   const underWay = new UnderWay();
   opened.defer(() => underWay.over());
   const asks = new Map(
@@ -250,6 +319,18 @@ async function openSources(
     }),
   );
   return { cache, sources, asks, around: surrounded, clock, random };
+}
+
+/** Where there is a Redis, gateways count together. */
+function openSharing(
+  { environment: { redisUrl, redisCa }, clock = Date.now }: GatewayOptions,
+  { nonce }: GatewayKeys,
+  opened: AsyncDisposableStack,
+): Share | undefined {
+  if (redisUrl === undefined) return undefined;
+  const { share, close } = shareThroughRedis({ redis: redisSettings(redisUrl, redisCa), key: nonce, clock });
+  opened.defer(close);
+  return share;
 }
 
 /** One line when a registry is left alone and one when it is asked again, not one for each who would have asked. */
@@ -266,17 +347,57 @@ function openStanding({ environment, logger, clock = Date.now }: GatewayOptions,
   return openShutOuts({ path, databaseUrl: environment.databaseUrl, clock, report }, opened);
 }
 
+/** Neither officials nor dossiers: what they are called is what callers say. */
+const alarmed =
+  (logger: FastifyBaseLogger): AlarmTools['report'] =>
+  (event) => {
+    if ('failed' in event)
+      return logger.error({ cause: whereItArose(event.failed) }, 'an alert could not be put on record: it is tried again');
+    const { id, code, agency, action } = event.raised;
+    logger.warn({ rule: code, action, agency, id, index: event.index }, 'misuse suspected');
+  };
+
+/** A JWK Set holds fifty keys at most, of a kilobyte or so. */
+const keyWires =
+  (opened: AsyncDisposableStack) =>
+  (address: URL): KeyWire => {
+    const wire = openWire(address, undefined, { bytes: 65_536, connections: 1 });
+    opened.defer(() => wire.close());
+    return wire;
+  };
+
+function renewing(server: FastifyInstance, tls: Tls | undefined, logger: FastifyBaseLogger, opened: AsyncDisposableStack): () => void {
+  if (tls === undefined) return () => {};
+  const { look, end } = keepRenewed(server.server as unknown as TlsServer, tls, {
+    renewed: (validTo) => logger.info({ validTo }, 'certificate renewed'),
+    failed: (reason) => logger.error({ reason }, 'certificate not renewed'),
+  });
+  opened.defer(end);
+  return look;
+}
+
 /** Where nobody vouches for citizens there is no such address. */
-function citizens({ environment }: GatewayOptions, tools: Omit<CitizenTools, 'authenticate'>): FastifyPluginAsync[] {
+function citizens(
+  { environment }: GatewayOptions,
+  tools: Omit<CitizenTools, 'authenticate'>,
+  fetchingKeys: KeyTools,
+): FastifyPluginAsync[] {
   const { citizens: named } = tools.catalogue.gateway;
   if (named === undefined) return [];
   const { issuer, dataDirectory } = environment;
-  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, clock: tools.clock });
+  const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, ...fetchingKeys });
   return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
 }
 
-function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys {
-  const keys = loadKeys(environment.dataDirectory, sandbox !== undefined);
+async function openKeys(
+  { environment, sandbox, logger, clock = Date.now }: GatewayOptions,
+  opened: AsyncDisposableStack,
+): Promise<GatewayKeys> {
+  const { dataDirectory, secret } = environment;
+  const left = (key: string, reason: string): void =>
+    logger.error({ key, reason }, 'the program that signs was left, and is started again');
+  const keys = loadKeys(dataDirectory, sandbox !== undefined, { secret, left });
+  opened.defer(() => closeKeys(keys));
   if (keys.sandbox !== (sandbox !== undefined)) {
     const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
     throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
@@ -284,6 +405,7 @@ function openKeys({ environment, sandbox, logger }: GatewayOptions): GatewayKeys
   if (!keys.made && environment.databaseUrl === undefined && !existsSync(logPath(environment.dataDirectory))) {
     throw new Error('log.db is missing beside the keys that signed it: put it back from its backup, or take a new data directory');
   }
+  await tryKeys(dataDirectory, keys, clock());
   if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
   return keys;
 }
@@ -302,13 +424,13 @@ function apiSchemas(): object[] {
   });
 }
 
-/** The sandbox's agencies have their keys made for them on first start. */
-function withSandboxKeys(agencies: ReadonlyMap<string, Agency>, dataDirectory: string): Map<string, Agency> {
+/** The sandbox's agencies, and its suppliers, have their keys made for them on first start. */
+function withSandboxKeys<T extends Pick<Agency, 'keys'>>(clients: ReadonlyMap<string, T>, dataDirectory: string): Map<string, T> {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   return new Map(
-    [...agencies].map(([id, agency]) => [
+    [...clients].map(([id, client]) => [
       id,
-      agency.keys === 'sandbox' ? { ...agency, keys: [sandboxAgencyKey(dataDirectory, id)] } : agency,
+      client.keys === 'sandbox' ? { ...client, keys: [sandboxAgencyKey(dataDirectory, id)] } : client,
     ]),
   );
 }

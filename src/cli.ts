@@ -1,4 +1,4 @@
-/** The command line: `oncegate serve | check | token | prefill | verify | audit | keys | agency | procedure | shut-out | let-in | shut-outs`. */
+/** The command line: `oncegate serve | check | token | proof | prefill | verify | audit | keys | agency | procedure | shut-out | let-in | shut-outs`. */
 import { parseArgs } from 'node:util';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { ClientError } from './client.ts';
@@ -6,11 +6,16 @@ import { type Command, type CommandLine, UsageError } from './commands/command.t
 
 const USAGE = `oncegate serve [--sandbox]                     serve; with made-up registries and people
 oncegate check [directory] [--production]      check a configuration, all faults at once
-oncegate token <agency> [--scope "…"] [--key <file>]
-                                               print an access token; --key is the agency's private key
+oncegate token <agency> [--scope "…"] [--key <file>] [--proof-key <file>]
+                                               print an access token; --key is the agency's private key,
+                                               --proof-key that which the token is bound to, as production wants it
+oncegate token <supplier> --for <agency> [--scope "…"] [--key <file>]
+                                               the same for a supplier that acts for the agency
+oncegate proof <method> <url> --proof-key <file> --token <token>
+                                               print a proof for one request with a bound token
 oncegate token --citizen <number>              print the token of a citizen of the sandbox
 oncegate prefill <procedure> <subject>         print a filled form and a judged dossier
-    [--agency X01.1] [--key <file>] [--related role=key]… [--dossier …]
+    [--agency X01.1] [--supplier S01] [--key <file>] [--related role=key]… [--dossier …]
     [--max-age <seconds>] [--lang vi|en|fr] [--json]
                                                --max-age 0 asks every registry anew
 oncegate verify <file|-> [--key <file>] [--request <file>]
@@ -18,8 +23,10 @@ oncegate verify <file|-> [--key <file>] [--request <file>]
 oncegate audit verify [data directory | database URL | gateway URL --agency <auditor>]
     [--key <file>] [--seen <file>] [--agency-key <file>]
                                                check a whole log, and that it continues what was seen before
-oncegate keys rotate log|pseudonym|cache [--from <time>]
-                                               make a new key; --from lets several gateways change at once
+oncegate keys rotate log|pseudonym|cache|token [--from <time>]
+    [--key env:NAME|file:<path>] [--program <path> [--program <argument>]… --public <file>]
+                                               make a new key, or take one that is kept elsewhere;
+                                               --from lets several gateways change at once
 oncegate agency new <id>                       make a key pair and the agency's file
 oncegate procedure new <code>                  start a procedure's file from the legal table
 oncegate shut-out agency <id> | key <agency> <kid> | token <jti> | officer <officer> | supplier <id>
@@ -40,6 +47,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   check: async () => (await import('./commands/check.ts')).check,
   token: async () => (await import('./commands/token.ts')).token,
+  proof: async () => (await import('./commands/proof.ts')).proof,
   prefill: async () => (await import('./commands/prefill.ts')).prefill,
   verify: async () => (await import('./commands/verify.ts')).verify,
   audit: async () => (await import('./commands/audit.ts')).audit,

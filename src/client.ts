@@ -3,12 +3,21 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import type { OfficialText, Prefill, Receipt, Text } from './domain.ts';
+import { makeProof, makeProofKey } from './proof.ts';
 
 /** How often a piece of the log is asked for. */
 const LOG_TRIES = 5;
 
 /** Something a person should read as it is. */
-export class ClientError extends Error {}
+export class ClientError extends Error {
+  /** The gateway's code, where it is the gateway that refused. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** Text of others, made harmless for a terminal: a lying registry could otherwise forge lines, turn their order or clear the screen. */
 export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
@@ -24,19 +33,37 @@ export class Client {
   readonly #issuer: string;
   readonly #agency: string;
   readonly #key: Record<string, string>;
+  readonly #proofKey: JWK;
   readonly #doubt: string;
+  /** The newest that the gateway handed out. */
+  #nonce: string | undefined;
   #auditToken: string | undefined;
 
-  /** `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. */
-  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '') {
+  /**
+   * `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. Tokens are bound to
+   * the key of `makeProofKey`, which lives no longer than the client unless it is given.
+   */
+  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '', proofKey: JWK = makeProofKey()) {
     this.#issuer = issuer;
     this.#agency = agency;
     this.#key = key;
+    this.#proofKey = proofKey;
     this.#doubt = doubt === '' ? '' : `\n  ${doubt}`;
   }
 
-  /** An access token, by an assertion signed with the agency's key. */
-  async token(scope?: string): Promise<string> {
+  /** An access token, by an assertion signed with the agency's key, or with that of a supplier that acts for the agency `actsFor`; of use to this client alone. */
+  async token(scope?: string, actsFor?: string): Promise<string> {
+    const reply = await this.#send(() => this.#proving('/oauth2/token', () => this.#tokenRequest(scope, actsFor)));
+    return (reply as { access_token: string }).access_token;
+  }
+
+  /** One that is of use to whoever has it. Production issues none. */
+  async bearerToken(scope?: string, actsFor?: string): Promise<string> {
+    const reply = await this.#send(async () => this.#fetch('/oauth2/token', await this.#tokenRequest(scope, actsFor)));
+    return (reply as { access_token: string }).access_token;
+  }
+
+  async #tokenRequest(scope: string | undefined, actsFor: string | undefined): Promise<RequestInit> {
     const assertion = await new SignJWT()
       .setProtectedHeader({ alg: this.#key.alg ?? 'EdDSA', kid: this.#key.kid ?? '' })
       .setIssuer(this.#agency)
@@ -51,31 +78,27 @@ export class Client {
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       client_assertion: assertion,
       ...(scope === undefined ? {} : { scope }),
+      ...(actsFor === undefined ? {} : { agency: actsFor }),
     });
-    const reply = await this.#send('/oauth2/token', { method: 'POST', body });
-    return (reply as { access_token: string }).access_token;
+    return { method: 'POST', body };
   }
 
   async prefill(token: string, request: object): Promise<{ prefill: Prefill; receipt: Receipt }> {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    return (await this.#send('/v1/prefills', { method: 'POST', headers, body: JSON.stringify(request) })) as {
-      prefill: Prefill;
-      receipt: Receipt;
-    };
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(request) };
+    return (await this.#send(() => this.#proving('/v1/prefills', async () => init, token))) as { prefill: Prefill; receipt: Receipt };
   }
 
   async procedure(token: string, code: string): Promise<ProcedureView> {
-    return (await this.#send(`/v1/procedures/${encodeURIComponent(code)}`, {
-      headers: { authorization: `Bearer ${token}` },
-    })) as ProcedureView;
+    const path = `/v1/procedures/${encodeURIComponent(code)}`;
+    return (await this.#send(() => this.#proving(path, async () => ({}), token))) as ProcedureView;
   }
 
   /** For an operator: what is asked with a token of that scope alone; with a body it is a POST. */
   async operate(path: string, body?: object): Promise<unknown> {
-    const authorization = `Bearer ${await this.token('operate')}`;
-    if (body === undefined) return this.#send(path, { headers: { authorization } });
-    const headers = { authorization, 'content-type': 'application/json' };
-    return this.#send(path, { method: 'POST', headers, body: JSON.stringify(body) });
+    const token = await this.token('operate');
+    const headers = { 'content-type': 'application/json' };
+    const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) };
+    return this.#send(() => this.#proving(path, async () => init, token));
   }
 
   /** What lies below the log's prefix, for a verifier: a long log outlasts a token, and a gateway that is busy is asked again. */
@@ -83,8 +106,7 @@ export class Client {
     const address = `${this.#issuer}/v1/log/${path}`;
     for (let tries = 1; ; tries++) {
       this.#auditToken ??= await this.token('audit');
-      const headers = { authorization: `Bearer ${this.#auditToken}` };
-      const reply = await fetch(address, { headers, redirect: 'error', signal: AbortSignal.timeout(30_000) });
+      const reply = await this.#proving(`/v1/log/${path}`, async () => ({ redirect: 'error' }), this.#auditToken);
       if (reply.ok) return Buffer.from(await reply.arrayBuffer());
       if (tries === LOG_TRIES || (reply.status !== 401 && reply.status !== 503))
         throw new ClientError(`${address} is refused (${reply.status})`);
@@ -93,10 +115,27 @@ export class Client {
     }
   }
 
-  async #send(path: string, init: RequestInit): Promise<unknown> {
+  #fetch(path: string, init: RequestInit): Promise<Response> {
+    return fetch(this.#issuer + path, { ...init, signal: AbortSignal.timeout(30_000) });
+  }
+
+  /** Asks with a proof of the client's key; once more where the gateway wants another nonce in it. */
+  async #proving(path: string, init: () => Promise<RequestInit>, token?: string): Promise<Response> {
+    for (let again = false; ; again = true) {
+      const request = await init();
+      const nonce = this.#nonce;
+      const proof = await makeProof(this.#proofKey, { method: request.method ?? 'GET', url: this.#issuer + path, token, nonce });
+      const authorization = token === undefined ? {} : { authorization: `DPoP ${token}` };
+      const reply = await this.#fetch(path, { ...request, headers: { ...request.headers, ...authorization, dpop: proof } });
+      this.#nonce = reply.headers.get('dpop-nonce') ?? nonce;
+      if (again || this.#nonce === nonce || !(await wantsNonce(reply))) return reply;
+    }
+  }
+
+  async #send(ask: () => Promise<Response>): Promise<unknown> {
     let reply: Response;
     try {
-      reply = await fetch(this.#issuer + path, { ...init, signal: AbortSignal.timeout(30_000) });
+      reply = await ask();
     } catch {
       throw new ClientError(`no gateway answers at ${this.#issuer}; start one with: npm start${this.#doubt}`);
     }
@@ -109,11 +148,23 @@ export class Client {
     if (reply.ok) return document;
     const errors = (document.errors as { pointer: string; detail: string }[] | undefined) ?? [];
     const title = document.title ?? document.error_description ?? document.error;
+    const code = String(document.code ?? document.error);
     throw new ClientError(
-      [
-        clean(`refused (${reply.status} ${document.code ?? document.error}): ${title}`),
-        ...errors.map((error) => clean(`  ${error.pointer} ${error.detail}`)),
-      ].join('\n') + (document.error === 'invalid_client' ? this.#doubt : ''),
+      [clean(`refused (${reply.status} ${code}): ${title}`), ...errors.map((error) => clean(`  ${error.pointer} ${error.detail}`))].join(
+        '\n',
+      ) + (code === 'invalid_client' ? this.#doubt : ''),
+      code,
     );
   }
+}
+
+/** RFC 9449 §8 and §9: the token endpoint says it in its body, all others in a challenge. */
+async function wantsNonce(reply: Response): Promise<boolean> {
+  if (reply.status === 401) return reply.headers.get('www-authenticate')?.includes('error="use_dpop_nonce"') ?? false;
+  if (reply.status !== 400) return false;
+  const document = (await reply
+    .clone()
+    .json()
+    .catch(() => ({}))) as { error?: unknown };
+  return document.error === 'use_dpop_nonce';
 }

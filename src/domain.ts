@@ -247,6 +247,8 @@ export interface Procedure extends Validity {
   readonly factSources: readonly string[];
   readonly maxAgeSeconds?: number;
   readonly staleSeconds?: number;
+  /** People that a dossier of it may have, where that is more than elsewhere. */
+  readonly people?: number;
   readonly roles: ReadonlyMap<string, Role>;
   readonly lookUps: readonly PlannedLookUp[];
   readonly fields: readonly Field[];
@@ -258,11 +260,25 @@ export interface Procedure extends Validity {
 export interface Grant extends Validity {
   readonly id: string;
   readonly procedure: string;
+  /** What the data may be used for, by its code. */
+  readonly purpose: string;
   readonly fields: 'all' | ReadonlySet<string>;
   readonly components: 'all' | ReadonlySet<string>;
   readonly legalBasis: readonly Provision[];
   /** Where a law delays that the person concerned is told of what is done under the grant. */
   readonly disclosure?: Disclosure;
+}
+
+/** A form of the numbers of an agency's officials or dossiers. */
+export interface NumberForm {
+  /** The agency before the hyphen. */
+  readonly of: string;
+  /** Whether a unit below it may stand there too. */
+  readonly below: boolean;
+  /** What follows, character by character: `#` a digit, `@` a capital letter, `*` either, anything else itself; any number where there is none. */
+  readonly number?: string;
+  /** First day on which it is taken. */
+  readonly from?: string;
 }
 
 /** A delay of the citizen's own view. It always ends. */
@@ -297,7 +313,39 @@ export interface Agency {
   readonly owns: ReadonlySet<string>;
   /** Where it takes what was completed later; undefined where it fetches. */
   readonly deliveries?: Deliveries;
+  /** Who else may ask in its name; nobody where it names nobody. */
+  readonly suppliers?: readonly Mandate[];
+  /** Its last day; from the next on nothing of it holds. */
+  readonly endedOn?: string;
+  /** The numbers it may name; without them, any of the agency or a unit below it. */
+  readonly officers?: readonly NumberForm[];
+  readonly dossiers?: readonly NumberForm[];
+  /** Where its honest work looks otherwise than that of the others. */
+  readonly misuse?: AgencyMisuse;
 }
+
+/** How an agency's honest work looks, as its file says: numbers of its own for the rules of `misuse` in `gateway.yaml`. */
+export interface AgencyMisuse {
+  readonly peopleOfDossier?: { readonly more: number };
+  readonly sequence?: { readonly numbers: number };
+  readonly offHours?: { readonly more: number };
+  readonly readByMany?: { readonly officers: number };
+  readonly overCustom?: { readonly times?: number; readonly atLeast?: number };
+  /** Whether it works at night and on days off. */
+  readonly worksAtNight?: boolean;
+  /** Officials that are machines: they have neither hours nor customs. */
+  readonly automated?: readonly string[];
+}
+
+/** What a supplier, a company that runs the agency's software, may do for it. It always ends. */
+export interface Mandate extends Validity {
+  readonly supplier: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly procedures: 'all' | ReadonlySet<string>;
+}
+
+/** A company that has a key of its own, and nothing that it may do but what agencies let it do for them. */
+export type Supplier = Pick<Agency, 'id' | 'name' | 'sandbox' | 'keys'>;
 
 /** An address of an agency, or a reference to where it stands. */
 export interface Deliveries {
@@ -336,6 +384,8 @@ export type Citizen = Brand<'citizen'> & { readonly issuer: string; readonly num
 /** A request body that its schema accepted. Personal data. */
 export type PrefillRequest = {
   readonly procedure: string;
+  /** What for; has to be said only where the agency may ask for several purposes. */
+  readonly purpose?: string;
   readonly dossier: string;
   readonly officer: string;
   readonly subject: string;

@@ -14,9 +14,13 @@ import { resolveAndFollow } from './stages/succeed.ts';
 import type { Reviews } from './stages/under-review.ts';
 
 export interface ExchangeTools extends ResolveTools, RecordTools, AuthoriseTools {
+  /** Counts what a caller asks. Throws a `Problem` where their official asked too often. What the gateway asks again by itself is not counted again. */
+  readonly admit: (caller: Caller, request: PrefillRequest) => void;
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly reviews?: Reviews;
+  /** Looks at the numbers that are asked about; on record they are pseudonyms. */
+  readonly sequence?: { see(caller: Caller, request: PrefillRequest): void };
 }
 
 /** A request that is to be completed later. Personal data. */
@@ -54,8 +58,10 @@ export function exchange(
   tools: ExchangeTools & { readonly keeper?: Keeper },
   gone: AbortSignal,
 ): Promise<Reply | undefined> {
+  tools.sequence?.see(caller, request);
   const record = new ExchangeRecord(tools, caller, request);
   return refusedOnRecord(record, async () => {
+    tools.admit(caller, request);
     const { authorised, planned, resolved } = await answered(record, caller, request, tools, gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);
@@ -92,7 +98,9 @@ export function complete(
   const record = new ExchangeRecord(tools, caller, request, { completes });
   return refusedOnRecord(record, async () => {
     const asking = { ...tools, errand: 'completion' as const, first: new Set(waited) };
-    const { authorised, planned, resolved } = await answered(record, caller, request, asking, gone);
+    const { purpose } = completes;
+    const asked = purpose === undefined ? request : { ...request, purpose };
+    const { authorised, planned, resolved } = await answered(record, caller, asked, asking, gone);
     if (gone.aborted) {
       await record.abandon(authorised, planned, resolved);
       return undefined;
@@ -155,7 +163,8 @@ export async function refusedOnRecord<T>(record: ExchangeRecord, work: () => Pro
     return await work();
   } catch (error) {
     const code = error instanceof Problem ? error.code : 'internal';
-    if (code !== 'log-unavailable') await record.refuse(code);
+    const onRecord = error instanceof Problem && error.options.onRecord;
+    if (code !== 'log-unavailable' && !onRecord) await record.refuse(code);
     throw error;
   }
 }

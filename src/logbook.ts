@@ -6,6 +6,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { openDesk } from './audit/desk.ts';
 import type { AuditEntry } from './audit/entry.ts';
+import type { FollowerModule } from './audit/follower.ts';
 import { AuditLog } from './audit/log.ts';
 import { openPostgresLog } from './audit/postgres.ts';
 import { forgetOld } from './audit/retention.ts';
@@ -31,6 +32,8 @@ export interface LogbookOptions {
   readonly configDigest: string;
   readonly clock: Clock;
   readonly logger: FastifyBaseLogger;
+  /** Who follows the log beside its search. */
+  readonly follower?: FollowerModule;
   /** Put around the store by tests that break it. */
   readonly aroundStore: ((store: LogStore) => LogStore) | undefined;
 }
@@ -66,6 +69,7 @@ export async function openLogbook(options: LogbookOptions, opened: AsyncDisposab
   const files = { log: logPath(dataDirectory), search: join(dataDirectory, 'search.db') };
   const search = openDesk(databaseUrl === undefined ? { sqlite: files } : { postgres: databaseUrl }, {
     onTrouble: trouble('the search of the log is in trouble'),
+    follower: options.follower,
   });
   opened.defer(() => search.close());
   opened.defer(() => log.settled());

@@ -24,12 +24,20 @@ const environment: Environment = {
   configDirectory: env.ONCEGATE_CONFIG ?? 'config',
   dataDirectory,
   stateDirectory: join(env.XDG_STATE_HOME || homeState(), 'oncegate'),
-  issuer: (env.ONCEGATE_ISSUER ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, ''),
+  issuer: (env.ONCEGATE_ISSUER ?? `${env.TLS_CERTIFICATE ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(
+    /\/$/,
+    '',
+  ),
   databaseUrl: env.DATABASE_URL || undefined,
   redisUrl: env.REDIS_URL || undefined,
   redisCa: env.REDIS_CA || undefined,
   logLevel: env.LOG_LEVEL ?? 'info',
   operators: addressOf(env.ONCEGATE_OPERATORS || undefined),
+  tls:
+    env.TLS_CERTIFICATE || env.TLS_KEY || env.TLS_CLIENT_CA
+      ? { certificate: env.TLS_CERTIFICATE ?? '', key: env.TLS_KEY ?? '', clientCa: env.TLS_CLIENT_CA || undefined }
+      : undefined,
+  proxies: env.ONCEGATE_PROXIES || undefined,
   secret: (name) => env[name],
 };
 
@@ -52,6 +60,7 @@ function addressOf(text: string | undefined): Environment['operators'] {
 /** Serves until told to stop. Resolves with the exit code. */
 async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error('PORT must be a number from 1 to 65535');
+  checkTls();
   if (environment.operators && !(environment.operators.port >= 1 && environment.operators.port <= 65535))
     throw new Error('ONCEGATE_OPERATORS must be host:port');
   const [{ pino }, { createGateway }, { whereItArose }] = await Promise.all([import('pino'), import('./app.ts'), import('./problems.ts')]);
@@ -78,6 +87,8 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
     if (sandbox !== undefined) line.out(welcome(environment.issuer, sandbox));
     else logger.info({ address: environment.issuer, config: gateway.catalogue.digest }, 'listening');
 
+    // The daemon's signal to read anew; without TLS it ends the process, as it does when a terminal is closed.
+    if (environment.tls !== undefined) process.on('SIGHUP', () => gateway.renewCertificate());
     const signal = await new Promise<string>((resolve) => {
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
     });
@@ -94,6 +105,13 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
   } finally {
     await sandbox?.close();
   }
+}
+
+function checkTls(): void {
+  if (environment.tls === undefined) return;
+  if (environment.tls.certificate === '' || environment.tls.key === '') throw new Error('TLS_CERTIFICATE and TLS_KEY belong together');
+  // That may be two addresses, of which only one would have the certificate renewed.
+  if (host === 'localhost') throw new Error('with TLS, HOST must be an address');
 }
 
 function welcome(issuer: string, { addresses }: Sandbox): string {

@@ -1,9 +1,9 @@
 /** Plugs in the registries: each source with its adapter, its address and its secret, from where its file refers to. */
-import { readFileSync } from 'node:fs';
 import type { Adapter, AdapterFactory, AdapterSettings, JsonObject } from './adapter.ts';
 import { connectionFaults } from './catalogue/connections.ts';
 import { ConfigurationError, type Fault } from './catalogue/faults.ts';
 import type { Source } from './domain.ts';
+import { isReference, referredTo } from './references.ts';
 import { type Reading, readOauth, readTls } from './secured.ts';
 
 /** Where the sandbox's registries listen and the secrets they know the gateway by; absent in production. */
@@ -79,19 +79,13 @@ function settingsOf(source: Source, references: References, report: Report): Ada
 /** Undefined where there is no URL. */
 export function addressOf(reference: string, references: References): URL | undefined {
   if (reference.startsWith('sandbox:')) return own(references.sandbox?.addresses, reference.slice('sandbox:'.length));
-  const text = /^(env|file):/.test(reference) ? secretOf(reference, references) : reference;
+  const text = isReference(reference) ? secretOf(reference, references) : reference;
   return text !== undefined && URL.canParse(text) && /^(?:https?|postgres|mysql):/.test(text) ? new URL(text) : undefined;
 }
 
 function secretOf(reference: string, { sandbox, secret }: References): string | undefined {
-  const name = reference.slice(reference.indexOf(':') + 1);
-  if (reference.startsWith('sandbox:')) return own(sandbox?.credentials, name);
-  if (reference.startsWith('env:')) return secret(name) || undefined;
-  try {
-    return readFileSync(name, 'utf8').trim() || undefined;
-  } catch {
-    return undefined;
-  }
+  if (!reference.startsWith('sandbox:')) return referredTo(reference, secret);
+  return own(sandbox?.credentials, reference.slice('sandbox:'.length));
 }
 
 const own = <T>(table: Readonly<Record<string, T>> | undefined, name: string): T | undefined =>

@@ -7,11 +7,14 @@ export const problems = {
   'role-missing': { status: 400, title: 'The procedure demands a related person that was not named' },
   'unknown-field': { status: 400, title: 'The form has no such field' },
   'no-delivery-address': { status: 400, title: 'The agency has no address for deliveries' },
+  'purpose-needed': { status: 400, title: 'The agency may ask for several purposes, and the request names none' },
   'place-date-needed': { status: 400, title: 'A code of a place means nothing without the day of its list' },
   unauthenticated: { status: 401, title: 'A valid access token is needed' },
   'insufficient-scope': { status: 403, title: 'The token lacks the scope' },
   'procedure-not-granted': { status: 403, title: 'The agency holds no grant for this procedure' },
+  'purpose-not-granted': { status: 403, title: 'The agency holds no grant of this procedure for the purpose' },
   'grant-not-in-force': { status: 403, title: 'The agency’s grant for this procedure is not in force today' },
+  'supplier-not-allowed': { status: 403, title: 'The agency does not let this supplier act for it in this procedure today' },
   'field-not-granted': { status: 403, title: 'The field is outside the agency’s grant' },
   'officer-stopped': { status: 403, title: 'The official may not ask at the moment' },
   'checkpoint-not-signed': { status: 403, title: 'The checkpoint bears no valid signature of its log' },
@@ -41,13 +44,16 @@ export const problems = {
   'too-many-corrections': { status: 429, title: 'The agency has as many reports open as it may' },
   'too-many-mismatches': { status: 429, title: 'Too many claims about this person were wrong' },
   'too-many-shut-outs': { status: 429, title: 'More are shut out in a minute than anybody writes' },
+  'too-many-requests': { status: 429, title: 'More was asked than may be in so short a time' },
   'headers-too-large': { status: 431, title: 'The request’s header fields are too large' },
   internal: { status: 500, title: 'The gateway failed' },
   'log-unavailable': { status: 503, title: 'The audit log cannot be written, so nothing leaves' },
   'completion-unavailable': { status: 503, title: 'What is kept for later cannot be read just now' },
   'correction-unavailable': { status: 503, title: 'Reports of wrong values cannot be read or kept just now' },
   'shut-out-unavailable': { status: 503, title: 'Who is shut out cannot be kept just now' },
-  'issuer-unavailable': { status: 503, title: 'The issuer of citizens’ tokens does not answer, so none can be checked' },
+  'access-unavailable': { status: 503, title: 'What was used before cannot be looked up just now, so nobody is let in' },
+  'issuer-unavailable': { status: 503, title: 'The issuer of the token does not answer, so none of its tokens can be checked' },
+  'signer-unavailable': { status: 503, title: 'The key that would have to sign does not answer' },
   stopping: { status: 503, title: 'The gateway is stopping' },
   overloaded: { status: 503, title: 'The gateway has more requests than it can answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
@@ -65,6 +71,10 @@ export interface ProblemOptions {
   readonly detail?: string;
   readonly errors?: readonly RequestFault[];
   readonly retryAfterSeconds?: number;
+  /** The same was put on record for the same official just now, and says nothing about a person. */
+  readonly onRecord?: boolean;
+  /** How to come back, for `WWW-Authenticate`. */
+  readonly challenge?: string;
   /** For the log alone. */
   readonly cause?: unknown;
 }

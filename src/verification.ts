@@ -21,6 +21,7 @@ export async function verification(
   gone: AbortSignal,
 ): Promise<{ verification: string; receipt: Receipt } | undefined> {
   const { claims = {}, questions = [], ...request } = body;
+  tools.sequence?.see(caller, request);
   const record = new ExchangeRecord(tools, caller, request, { body });
   const work = async (): Promise<{ verification: string; receipt: Receipt } | undefined> => {
     const authorised = authorise(caller, request, tools);
@@ -45,7 +46,10 @@ export async function verification(
     const { text, receipt } = await record.release(authorised, planned, resolved, reply, members);
     return { verification: text, receipt };
   };
-  return refusedOnRecord(record, () => tools.guesses.bounded(caller, personsIn(request), work));
+  return refusedOnRecord(record, async () => {
+    tools.admit(caller, request);
+    return tools.guesses.bounded(caller, personsIn(request), work);
+  });
 }
 
 /** Whom the caller named, by number. */

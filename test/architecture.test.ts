@@ -23,6 +23,7 @@ const ROOMS = [
   'src/logbook.ts',
   'src/corrections.ts',
   'src/completions.ts',
+  'src/keys/',
   'src/http/',
   'src/verification.ts',
   'src/corrections/',
@@ -42,10 +43,13 @@ const ROOMS = [
 /** Files beside the line, and who may import them. */
 const BESIDE: Record<string, readonly string[]> = {
   'src/client.ts': ['src/cli.ts', 'src/commands/', 'src/print.ts'],
+  'src/proof.ts': ['src/client.ts', 'src/commands/'],
   'src/print.ts': ['src/commands/'],
   'src/keys.ts': ['src/commands/', 'src/app.ts', 'src/logbook.ts', 'src/completions.ts', 'src/citizen-keys.ts'],
+  'src/signer.ts': ['src/keys', 'src/access/', 'src/audit/', 'src/http/'],
+  'src/references.ts': ['src/keys/', 'src/commands/keys.ts', 'src/plug.ts'],
   'src/pseudonyms.ts': ['src/app.ts', 'src/http/', 'src/stages/'],
-  'src/hmac.ts': ['src/cache/', 'src/pseudonyms.ts'],
+  'src/hmac.ts': ['src/access/', 'src/cache/', 'src/misuse/', 'src/pseudonyms.ts'],
   'src/random.ts': ['src/cache/', 'src/stages/'],
   'src/plug.ts': ['src/app.ts', 'src/receivers.ts'],
   'src/receivers.ts': ['src/app.ts', 'src/completions.ts', 'src/corrections.ts'],

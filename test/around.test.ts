@@ -6,9 +6,9 @@ import { type Adapter, type Answer, SourceError, type SourceFailure } from '../s
 import { openCatalogue } from '../src/app.ts';
 import type { Opened, Protection, Rate, Source } from '../src/domain.ts';
 import { Admission } from '../src/http/admission.ts';
+import { Bucket } from '../src/misuse/bucket.ts';
 import { REASONS } from '../src/print.ts';
 import { around } from '../src/stages/around/around.ts';
-import { Bucket } from '../src/stages/around/budget.ts';
 import { Circuit, type Finding, type Passage } from '../src/stages/around/circuit.ts';
 import { bucketOf, Meter, upperEnd } from '../src/stages/around/meter.ts';
 import { Places } from '../src/stages/around/places.ts';

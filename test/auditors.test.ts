@@ -328,6 +328,7 @@ t.test('a column for every member of an entry', async (t) => {
     ...requests[1],
     conflicts: ['/a', '/b'],
     withheldUntil: '2027-01-01',
+    actor: 'S01',
     auditor: 'X09.1-1',
     reason: 'r',
     query: { index: 1 },
@@ -337,6 +338,7 @@ t.test('a column for every member of an entry', async (t) => {
     logKey: { key: 'k', signature: 's' },
     unfilled: { '/c': 'ask' },
     shutOut: { kind: 'agency', whose: 'X01.1' },
+    alert: { count: 13, threshold: 12, action: 'warn' },
   };
   const body = JSON.stringify({ ...entry, ...special });
   const [head = [], row = []] = readCsv(FORMATS.csv.head + FORMATS.csv.line({ index: 1, body }));
@@ -347,6 +349,7 @@ t.test('a column for every member of an entry', async (t) => {
     [],
   );
   t.equal(row[head.indexOf('retention')], 'upTo=9 count=2 intent=2026');
+  t.equal(row[head.indexOf('alert')], 'count=13 threshold=12 action=warn');
   t.match(row[head.indexOf('sources')], /^civil-registry\/birth:subject=found\(live,\d+\) /);
 });
 

@@ -424,7 +424,7 @@ components: [{ id: declaration, name: { vi: a, en: a }, confidence: unverified, 
 `,
     );
     grants.push(
-      `  - { id: p${code.at(-1)}, procedure: "${code}", fields: all, components: all, legalBasis: [${law}], validFrom: 2026-01-01, validTo: 2026-12-31 }`,
+      `  - { id: p${code.at(-1)}, procedure: "${code}", purpose: settle-dossier, fields: all, components: all, legalBasis: [${law}], validFrom: 2026-01-01, validTo: 2026-12-31 }`,
     );
   }
   const desk = join(directory, 'agencies/X01.1.yaml');

@@ -24,12 +24,13 @@ const RESIDENCE = 'procedures/1.004222.yaml';
 const MARITAL = 'procedures/1.004873.yaml';
 const DESK = 'agencies/X01.1.yaml';
 const OWNER = 'agencies/X05.1.yaml';
+const SUPPLIER = 'suppliers/S01.yaml';
 const INSPECTORS = 'agencies/X09.1.yaml';
 const RESOLUTION = 'legal/nq-66-7-2025.yaml';
 const ANNEX = 'legal/nq-66-7-2025/annex-1.json';
 const NOTICES = 'sources/birth-notices.yaml';
 const LAND = 'sources/land.yaml';
-const EVERY_KIND = [DESK, RESIDENCE, RESOLUTION, LAND, 'gateway.yaml'];
+const EVERY_KIND = [DESK, SUPPLIER, RESIDENCE, RESOLUTION, LAND, 'gateway.yaml'];
 
 const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
 const { privateJwk, publicJwk } = makeAgencyKey('one');
@@ -50,7 +51,8 @@ class Copy {
   reduce(): this {
     for (const name of readdirSync(join(this.directory, 'procedures')))
       if (![RESIDENCE, MARITAL].includes(`procedures/${name}`)) this.remove(`procedures/${name}`);
-    const grants = this.read(DESK).split(/(?<=^grants:\n|\n)(?= {2}(?:# .*\n {2})*- id: )/);
+    const desk = this.read(DESK).replace(/^suppliers:\n(?: .*\n)+/m, '');
+    const grants = desk.split(/(?<=^grants:\n|\n)(?= {2}(?:# .*\n {2})*- id: )/);
     this.write(DESK, grants.filter((grant) => !grant.includes('procedure:') || /"1\.00(4222|4873)"/.test(grant)).join(''));
     for (const agency of ['X02.1', 'X04.1']) this.remove(`agencies/${agency}.yaml`);
     this.#touched.clear();
@@ -155,6 +157,12 @@ const keys =
   (...jwks: object[]) =>
   (copy: Copy) =>
     copy.change(DESK, 'keys: sandbox', `keys:\n${jwks.map((jwk) => `  - ${JSON.stringify(jwk)}\n`).join('')}`);
+/** What suppliers may do for the desk. */
+const mandates =
+  (...lines: string[]) =>
+  (copy: Copy) =>
+    copy.write(DESK, `${copy.read(DESK)}suppliers:\n${lines.map((line) => `  - { ${line} }\n`).join('')}`);
+const MANDATE = 'supplier: S01, scopes: [prefill], procedures: all, validFrom: 2026-09-01, validTo: 2026-12-31';
 /** Members added to the file of the land registry. */
 const protection =
   (...lines: string[]) =>
@@ -213,6 +221,73 @@ const ROWS: Row[] = [
     rule: 'whoever may tell changes owns a source',
     break: change(OWNER, 'owns: [population]\n', ''),
     faults: [[OWNER, 'id: X05.1', '/owns', 'unknown-reference']],
+  },
+  { rule: 'a supplier may do for an agency what its file says', break: mandates(MANDATE), faults: [] },
+  {
+    rule: 'an agency names suppliers that there are',
+    break: mandates(MANDATE.replace('S01', 'S99')),
+    faults: [[DESK, 'S99', '/suppliers/0/supplier', 'unknown-reference']],
+  },
+  {
+    rule: 'a supplier with faults of its own is no unknown one',
+    break: all(mandates(MANDATE), change(SUPPLIER, 'sandbox: true', 'sandbox: maybe')),
+    faults: [[SUPPLIER, 'sandbox: maybe', '/sandbox', 'schema']],
+  },
+  {
+    rule: 'a supplier has no scope that the agency has not',
+    break: all(mandates(MANDATE.replace('[prefill]', '[correct, prefill]')), change(DESK, '[prefill, verify, correct]', '[prefill]')),
+    faults: [[DESK, '[correct', '/suppliers/0/scopes/0', 'unknown-reference']],
+  },
+  ...['audit', 'operate', 'changes'].map(
+    (scope): Row => ({
+      rule: `no supplier has the scope ${scope}, though the agency has it`,
+      break: all(mandates(MANDATE.replace('[prefill]', `[${scope}]`)), change(DESK, '[prefill, verify, correct]', `[prefill, ${scope}]`)),
+      faults: [[DESK, `S01, scopes: [${scope}]`, '/suppliers/0/scopes/0', 'schema']],
+      says: /must be one of prefill, verify, correct/,
+    }),
+  ),
+  {
+    rule: 'a supplier acts in no procedure that the agency has no grant for',
+    break: mandates(MANDATE.replace('all', '["1.004222", "1.999999"]')),
+    faults: [[DESK, '1.999999', '/suppliers/0/procedures/1', 'unknown-reference']],
+  },
+  {
+    rule: 'what a supplier may do ends after it begins',
+    break: mandates(MANDATE.replace('2026-12-31', '2026-08-31')),
+    faults: [[DESK, '2026-08-31', '/suppliers/0/validTo', 'validity']],
+  },
+  {
+    rule: 'what a supplier may do ends',
+    break: mandates(MANDATE.replace(', validTo: 2026-12-31', '')),
+    faults: [[DESK, 'S01', '/suppliers/0', 'schema']],
+  },
+  {
+    rule: 'on one day one thing is said of what a supplier may do',
+    break: mandates(MANDATE, MANDATE.replace('2026-09-01', '2026-12-31').replace('2026-12-31', '2026-12-31')),
+    faults: [[DESK, 'validFrom: 2026-12-31', '/suppliers/1', 'validity']],
+  },
+  {
+    rule: 'nobody is a supplier and an agency',
+    break: all(
+      (copy) => copy.write('suppliers/X01.yaml', copy.read(SUPPLIER).replace('id: S01', 'id: X01')),
+      (copy) => copy.write('agencies/X01.yaml', copy.read(INSPECTORS).replace('id: X09.1', 'id: X01')),
+    ),
+    faults: [['agencies/X01.yaml', 'id: X01', '/id', 'duplicate']],
+  },
+  {
+    rule: 'there is one supplier of a name',
+    break: (copy) => copy.write('suppliers/S01@2.yaml', copy.read(SUPPLIER)),
+    faults: [['suppliers/S01@2.yaml', 'id: S01', '/id', 'duplicate']],
+  },
+  {
+    rule: 'a supplier says nothing of what it may do',
+    break: change(SUPPLIER, 'keys: sandbox', 'keys: sandbox\nscopes: [prefill]'),
+    faults: [[SUPPLIER, 'scopes:', '/scopes', 'schema']],
+  },
+  {
+    rule: 'the key of a supplier is one',
+    break: change(SUPPLIER, 'keys: sandbox', `keys: [${JSON.stringify({ ...publicJwk, x: 'AAAA' })}]`),
+    faults: [[SUPPLIER, 'keys:', '/keys/0', 'type-mismatch']],
   },
   {
     rule: 'a grant is for a procedure that there is',
@@ -1315,7 +1390,8 @@ t.test('the digest is that of all files, byte for byte', async (t) => {
 
 t.test('production refuses every part of the sandbox', async (t) => {
   const sandboxed = ['gateway.yaml /citizens/keys', 'gateway.yaml /logOrigin'];
-  for (const name of readdirSync('config/agencies')) sandboxed.push(`agencies/${name} /sandbox`);
+  for (const folder of ['agencies', 'suppliers'])
+    for (const name of readdirSync(`config/${folder}`)) sandboxed.push(`${folder}/${name} /sandbox`);
   for (const name of readdirSync('config/coverage')) sandboxed.push(`coverage/${name} /sandbox`);
   for (const name of readdirSync('config/sources')) sandboxed.push(`sources/${name} /address`, `sources/${name} /credential`);
   try {
@@ -1327,9 +1403,11 @@ t.test('production refuses every part of the sandbox', async (t) => {
     t.ok(faults.every(({ rule, line }) => rule === 'sandbox-in-production' && line !== undefined));
   }
   const copy = new Copy(t);
-  for (const name of readdirSync('config/agencies')) {
-    copy.change(`agencies/${name}`, 'sandbox: true\n', '');
-    copy.change(`agencies/${name}`, 'keys: sandbox', `keys: [${JSON.stringify(publicJwk)}]`);
+  for (const folder of ['agencies', 'suppliers']) {
+    for (const name of readdirSync(`config/${folder}`)) {
+      copy.change(`${folder}/${name}`, 'sandbox: true\n', '');
+      copy.change(`${folder}/${name}`, 'keys: sandbox', `keys: [${JSON.stringify(publicJwk)}]`);
+    }
   }
   for (const name of readdirSync('config/sources')) {
     copy.write(`sources/${name}`, copy.read(`sources/${name}`).replaceAll(/: sandbox:.*/g, ': env:SOMEWHERE'));
@@ -1406,6 +1484,7 @@ keys: sandbox
 grants:
   - id: only
     procedure: "${procedure}"
+    purpose: settle-dossier
     fields: all
     components: all
     legalBasis: [decree-1#art-1]

@@ -96,7 +96,14 @@ const config = editedConfig({
     components: [{ id: 'declaration', name: label, confidence: 'unverified', kept: 'declaration' }],
   }),
   'agencies/X01.1.yaml': (file) => {
-    const grant = { fields: 'all', components: 'all', legalBasis: [LAW], validFrom: '2026-01-01', validTo: '2026-12-31' };
+    const grant = {
+      purpose: 'settle-dossier',
+      fields: 'all',
+      components: 'all',
+      legalBasis: [LAW],
+      validFrom: '2026-01-01',
+      validTo: '2026-12-31',
+    };
     const { grants, ...rest } = file as unknown as { grants: object[] };
     return { ...rest, grants: [...grants, { id: 'name', procedure: '2.000001', ...grant }] };
   },

@@ -8,6 +8,7 @@ import canonicalize from 'canonicalize';
 import { exportJWK, importJWK, SignJWT } from 'jose';
 import t from 'tap';
 import { adapterFacts } from '../adapters/index.ts';
+import { openWire } from '../adapters/wire.ts';
 import { citizenTokens } from '../src/access/citizens.ts';
 import { parseVerifierKey } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
@@ -15,7 +16,7 @@ import type { LogSearch } from '../src/audit/search.ts';
 import { verifyLeaf, verifyReceipt } from '../src/audit/verify.ts';
 import type { ConfigurationError } from '../src/catalogue/faults.ts';
 import { loadCatalogue } from '../src/catalogue/load.ts';
-import type { AgencyKey, CitizenIssuer, Text } from '../src/domain.ts';
+import type { AgencyKey, Text } from '../src/domain.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { chance, seedOf } from './support/chance.ts';
 import { type Edited, editedConfig, ISSUER, NOON } from './support/gateway.ts';
@@ -518,6 +519,13 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const p256 = async (key: KeyObject, kid: string): Promise<AgencyKey> => ({ ...((await exportJWK(key)) as AgencyKey), kid, alg: 'ES256' });
 const CITIZENS = 'https://id.test';
 const seconds = Math.floor(NOON / 1000);
+const wires = new AsyncDisposableStack();
+t.teardown(() => wires.disposeAsync());
+const open = (address: URL) => {
+  const wire = openWire(address, undefined, { bytes: 65_536, connections: 1 });
+  wires.defer(() => wire.close());
+  return wire;
+};
 
 /** A token as the issuer makes it; `claims` and `header` replace what is there, and undefined takes it away. */
 function made(claims: object = {}, header: object = {}, key: KeyObject = privateKey): Promise<string> {
@@ -531,7 +539,7 @@ t.test('whose token is taken', async (t) => {
     keys: [await p256(publicKey, 'k1'), { ...(await p256(another.publicKey, 'old')), validTo: '2026-11-21' }],
     numberClaim: 'sub',
   };
-  const verify = citizenTokens({ citizens: issuer, issuer: ISSUER, clock: () => NOON });
+  const verify = citizenTokens({ citizens: issuer, issuer: ISSUER, open, clock: () => NOON });
   t.match(await verify(await made()), { issuer: CITIZENS, number: AN, expires: seconds + 600 });
   t.match(await verify(await made({ aud: [ISSUER] })), { number: AN }, 'an audience in a list of one');
   t.match(await verify(await made({ iat: seconds - 3599, exp: seconds + 1 })), { number: AN }, 'an hour old');
@@ -591,6 +599,7 @@ t.test('whose token is taken', async (t) => {
   const renamed = citizenTokens({
     citizens: { ...issuer, audience: 'ledger', numberClaim: 'personal_number' },
     issuer: ISSUER,
+    open,
     clock: () => NOON,
   });
   t.match(
@@ -599,8 +608,11 @@ t.test('whose token is taken', async (t) => {
     'another audience and claim, where the file says so',
   );
   t.equal(await renamed(await made({ aud: 'ledger' })), undefined);
-  t.throws(() => citizenTokens({ citizens: { ...issuer, issuer: ISSUER }, issuer: ISSUER, clock: () => NOON }), /another than the gateway/);
-  t.throws(() => citizenTokens({ citizens: { ...issuer, keys: 'sandbox' }, issuer: ISSUER, clock: () => NOON }), /were not made/);
+  t.throws(
+    () => citizenTokens({ citizens: { ...issuer, issuer: ISSUER }, issuer: ISSUER, open, clock: () => NOON }),
+    /another than the gateway/,
+  );
+  t.throws(() => citizenTokens({ citizens: { ...issuer, keys: 'sandbox' }, issuer: ISSUER, open, clock: () => NOON }), /were not made/);
 });
 
 t.test('keys from the issuer’s address: only its algorithms, fetched once, and a failure is not the token’s', async (t) => {
@@ -609,6 +621,7 @@ t.test('keys from the issuer’s address: only its algorithms, fetched once, and
   const jwks = createServer((_request, response) => {
     requests++;
     void Promise.all([p256(publicKey, 'k1'), exportJWK(rsa.publicKey)]).then(([one, two]) => {
+      response.setHeader('content-type', 'application/json');
       if (says === 'keys') response.end(JSON.stringify({ keys: [one, { ...two, kid: 'r1' }] }));
       else response.writeHead(503).end();
     });
@@ -617,9 +630,10 @@ t.test('keys from the issuer’s address: only its algorithms, fetched once, and
   t.teardown(() => jwks.close());
   const url = `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks`;
   const time = { now: NOON };
-  const settings = (algorithms: string[]): { citizens: CitizenIssuer; issuer: string; clock: () => number } => ({
+  const settings = (algorithms: string[]) => ({
     citizens: { issuer: CITIZENS, keys: { jwks: url, algorithms }, numberClaim: 'sub' },
     issuer: ISSUER,
+    open,
     clock: () => time.now,
   });
   const verify = citizenTokens(settings(['ES256']));

@@ -1,9 +1,11 @@
 /** The command line and the process, as a newcomer and an operator use them: real processes, real ports. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import type { Prefill } from '../src/domain.ts';
@@ -201,7 +203,7 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     t.match(await run(['keys', 'rotate', 'cache'], env), { code: 0, out: /a new key of the cache is used from/ });
     t.match([keys().log.length, keys().pseudonym.length, keys().cache.length], [2, 2, 2]);
     t.match(await run(['keys', 'rotate', 'pseudonym'], env), { code: 1, error: /a new key is made already/ });
-    t.match(await run(['keys', 'rotate', 'token'], env), { code: 2, error: /takes log, pseudonym or cache/ });
+    t.match(await run(['keys', 'rotate', 'witness'], env), { code: 2, error: /takes log, pseudonym, cache or token/ });
     t.match(await run(['keys', 'rotate', 'log', '--from', 'yesterday'], env), { code: 2, error: /a time to come/ });
   });
 
@@ -341,6 +343,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   t.match(refused.error, /coverage\/land\.yaml:\d+ \/sandbox \[sandbox-in-production\]/, 'nor does what no owner published');
 
   for (const agency of ['X00.1', 'X01.1', 'X02.1', 'X04.1', 'X05.1', 'X09.1']) rmSync(join(config, 'agencies', `${agency}.yaml`));
+  rmSync(join(config, 'suppliers'), { recursive: true });
   rmSync(join(config, 'coverage'), { recursive: true });
   const made = await run(['agency', 'new', 'H26.15'], env);
   t.equal(made.code, 0, made.error);
@@ -350,6 +353,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   const grant = {
     id: 'residence',
     procedure: '1.004222',
+    purpose: 'settle-dossier',
     fields: 'all',
     components: 'all',
     legalBasis: ['luat-68-2020#art-20-22'],
@@ -375,6 +379,32 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   const { code, out, error } = await run([...PREFILL, '--agency', 'H26.15'], env);
   t.equal(code, 0, error);
   t.match(out, 'annex I, row 735');
+
+  const stolen = await run(['token', 'H26.15'], env);
+  t.match(
+    stolen,
+    { code: 1, error: /400 invalid_dpop_proof.*proof[\s\S]*--proof-key/ },
+    'no token is issued that is of use to whoever has it',
+  );
+  const url = `http://127.0.0.1:${env.PORT}/v1/procedures/1.004222`;
+  const held = ['--proof-key', join(data, 'proof.jwk.json')];
+  const token = (await run(['token', 'H26.15', ...held], env)).out.trim();
+  t.equal(statSync(join(data, 'proof.jwk.json')).mode & 0o777, 0o600);
+  const proof = await run(['proof', 'get', `${url}?on=2026-12-01`, ...held, '--token', token], env);
+  t.equal(proof.code, 0, proof.error);
+  const ask = (authorization: string): Promise<Response> => fetch(url, { headers: { authorization, dpop: proof.out.trim() } });
+  t.equal((await ask(`Bearer ${token}`)).status, 401);
+  t.equal((await ask(`DPoP ${token}`)).status, 200, 'and one that is bound is of use with a proof');
+  const again = await ask(`DPoP ${token}`);
+  t.match(again.headers.get('www-authenticate'), /^DPoP error="invalid_dpop_proof"/, 'which works once');
+  const unbound = await run(['proof', 'get', url, ...held], env);
+  t.match(unbound, { code: 2, error: /--token is missing/ });
+  const [stored] = (JSON.parse(readFileSync(join(data, 'keys.json'), 'utf8')) as { token: { key: string }[] }).token;
+  const ours = createPrivateKey(stored?.key ?? '');
+  const { cnf: _key, ...claims } = decodeJwt(token);
+  const forged = await new SignJWT(claims).setProtectedHeader({ ...decodeProtectedHeader(token), alg: 'ES256' }).sign(ours);
+  const refusal = await ask(`Bearer ${forged}`);
+  t.match([refusal.status, await refusal.json()], [401, { detail: /bound to no key/ }], 'nor is an unbound one of its own taken');
   t.equal(await stop(child), 0);
 
   t.match(

@@ -121,6 +121,7 @@ t.test('a fault of the gateway’s own is on record before it is told', async (t
     pseudonyms: pseudonyms([{ from: 0, key: secretKey() }], () => NOON),
     configDigest: catalogue.digest,
     standing: everybodyStands,
+    admit: () => {},
     clock: () => NOON,
   };
   await t.rejects(exchange(caller, request, tools, new AbortController().signal), /not plugged in/);
@@ -218,6 +219,7 @@ t.test('a cancelled number is followed as far as the population database says wh
       pseudonyms: people,
       configDigest: catalogue.digest,
       standing: everybodyStands,
+      admit: () => {},
       clock: () => NOON,
     };
     const done = await exchange(caller, request, tools, new AbortController().signal);

@@ -278,6 +278,7 @@ const agency = (file: Edited, id: string, locality: string): object => ({
   grants: CODES.map((procedure, i) => ({
     id: `grant-${i}`,
     procedure,
+    purpose: 'settle-dossier',
     fields: 'all',
     components: 'all',
     legalBasis: ['luat-68-2020#art-20-22'],

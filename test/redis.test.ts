@@ -1,4 +1,5 @@
 /** Redis in each form that operators run it in: how it is named, who is let in, and that requests go on whatever becomes of it. */
+import { createSecretKey } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
@@ -6,6 +7,8 @@ import type { Hearing, SharedCache } from '../src/cache/cache.ts';
 import { redisSettings } from '../src/cache/open.ts';
 import { redisCache } from '../src/cache/redis.ts';
 import { parseRedisAddress } from '../src/cache/redis-address.ts';
+import { Bucket } from '../src/misuse/bucket.ts';
+import { shareThroughRedis } from '../src/misuse/exchange.ts';
 import { findAuthority } from './support/certificates.ts';
 import { findRedis, startRedis } from './support/redis.ts';
 import { stretchWire } from './support/wire.ts';
@@ -140,7 +143,28 @@ async function works(
     all.map(() => undefined),
     'gone',
   );
+  await countsTogether(t, url, ca);
   return [one, two];
+}
+
+const NAMING = createSecretKey(Buffer.alloc(32, 7));
+let counted = 0;
+async function countsTogether(t: Test, url: string, ca?: string): Promise<void> {
+  const rate = { perSecond: 0.001, burst: 100 };
+  // Enough for every slot of names.
+  const names = Array.from({ length: 40 }, () => `count ${counted++}`);
+  const [here = [], there = []] = [0, 1].map(() => {
+    const { share, close } = shareThroughRedis({ redis: redisSettings(url, ca), key: NAMING, clock: Date.now });
+    t.teardown(close);
+    return names.map((name) => new Bucket(rate, share, name));
+  });
+  // By itself it comes to 20 at most.
+  for (let tries = 0; tries < 10 && !there.every((bucket) => bucket.used(Date.now()) >= 0.3); tries++) {
+    // Whoever takes what is worth telling hears; a connection may still be made.
+    for (const bucket of [...here, ...there]) bucket.take(Date.now(), 2);
+    await after(250);
+  }
+  t.ok(there.every((bucket) => bucket.used(Date.now()) >= 0.3));
 }
 
 t.test(

@@ -59,7 +59,7 @@ for (const log of [witnessed, strange]) log.grow(2);
 const cosign = (checkpoint: string | undefined, proof = ''): Buffer =>
   http('POST', '/v1/witness/add-checkpoint', { 'content-type': 'text/plain' }, `old 0\n${proof}\n${checkpoint}`);
 
-/** A grant that holds longer than the procedure, one that is narrow, a log to witness, and an issuer of citizens' tokens that is gone. */
+/** A grant that holds longer than the procedure, one that is narrow, two for different purposes, a log to witness, and an issuer of citizens' tokens that is gone. */
 const editedDirectory = editedConfig({
   'gateway.yaml': (file) => ({
     ...file,
@@ -70,6 +70,13 @@ const editedDirectory = editedConfig({
   'agencies/X01.1.yaml': (file) => {
     const grants = file.grants as unknown as { id: string }[];
     Object.assign(grants.find(({ id }) => id === 'residence') ?? {}, { fields: ['/fullName', '/gender'], components: [] });
+    grants.push(
+      Object.assign(
+        {},
+        grants.find(({ id }) => id === 'death'),
+        { id: 'death-check', purpose: 'check-afterwards' },
+      ),
+    );
     return file;
   },
 });
@@ -308,6 +315,59 @@ await table('every way of being refused', [
     prefill({ ...GOOD, procedure: '1.012768' }),
     'procedure-not-granted',
     onRecord('procedure-not-granted', { procedure: '1.012768' }),
+  ],
+  [
+    'a purpose that is not said where there are two',
+    prefill({ ...GOOD, procedure: '1.000656' }, bearer(editedToken)),
+    'purpose-needed',
+    { ...onRecord('purpose-needed', { procedure: '1.000656' }), gateway: edited, pointers: ['/purpose'] },
+  ],
+  [
+    'a purpose that the agency has no grant for',
+    prefill({ ...GOOD, purpose: 'check-afterwards' }),
+    'purpose-not-granted',
+    onRecord('purpose-not-granted'),
+  ],
+  [
+    'a dossier of another agency',
+    prefill({ ...GOOD, dossier: 'X02.1-261122-0001' }),
+    'invalid-request',
+    { ...onRecord('invalid-request', { dossier: 'X02.1-261122-0001' }), pointers: ['/dossier'] },
+  ],
+  [
+    'a dossier of the day after tomorrow',
+    prefill({ ...GOOD, dossier: 'X01.1-261124-0001' }),
+    'invalid-request',
+    { ...onRecord('invalid-request', { dossier: 'X01.1-261124-0001' }), pointers: ['/dossier'] },
+  ],
+  [
+    'a dossier of a day that there is not',
+    prefill({ ...GOOD, dossier: 'X01.1-260229-0001' }),
+    'invalid-request',
+    { ...onRecord('invalid-request', { dossier: 'X01.1-260229-0001' }), pointers: ['/dossier'] },
+  ],
+  [
+    'a person in a call to be simulated',
+    http('POST', '/v1/authorisations/simulate', bearer(token), JSON.stringify({ procedure: '1.004222', subject: NUMBER })),
+    'invalid-request',
+    { pointers: ['/subject'] },
+  ],
+  [
+    'a person in the place of a role',
+    http('POST', '/v1/authorisations/simulate', bearer(token), JSON.stringify({ procedure: '1.004222', related: [NUMBER] })),
+    'invalid-request',
+    { pointers: ['/related/0'] },
+  ],
+  [
+    'a simulated call on a day that there is not',
+    http('POST', '/v1/authorisations/simulate', bearer(token), '{"procedure":"1.004222","on":"2026-02-30"}'),
+    'invalid-request',
+    { pointers: ['/on'] },
+  ],
+  [
+    'an auditor who simulates a call',
+    http('POST', '/v1/authorisations/simulate', bearer(auditToken), '{"procedure":"1.004222"}'),
+    'insufficient-scope',
   ],
   [
     'an officer of another agency',
@@ -619,7 +679,7 @@ await table('bodies that do not fit the schema', [
   subjects('an exponent', '3.099000e+10'),
   subjects('the old nine-digit number', '990000017'),
   subjects('a name', NAME),
-  ['a member that is not in the schema', prefill({ ...GOOD, purpose: 'curious' }), 'invalid-request', { pointers: ['/purpose'] }],
+  ['a member that is not in the schema', prefill({ ...GOOD, motive: 'curious' }), 'invalid-request', { pointers: ['/motive'] }],
   ['a member named like a person’s number', prefill({ ...GOOD, [NUMBER]: 1 }), 'invalid-request', { pointers: [''] }],
   ['a member named like a person', prefill({ ...GOOD, [NAME]: 1 }), 'invalid-request', { pointers: [''] }],
   ['constructor', prefill({ ...GOOD, constructor: { prototype: {} } }), 'invalid-request', { pointers: ['/constructor'] }],
@@ -918,7 +978,7 @@ await t.test('an answer holds only what was asked for and granted', async (t) =>
   ] as const) {
     await t.test(rule, async (t) => {
       const { length } = await main.entries();
-      const land = { ...GOOD, procedure: '1.012768', officer: 'X02.1-0042', maxAgeSeconds: 0 };
+      const land = { ...GOOD, procedure: '1.012768', dossier: 'X02.1-261122-0001', officer: 'X02.1-0042', maxAgeSeconds: 0 };
       const cut = await fill(main, { ...land, ...request }, landToken);
       t.match(cut.fields['/user/contact/phone'], { status: 'not-authorised' });
       t.notOk(cut.raw.includes(phone), 'the telephone number is nowhere in the reply');
@@ -973,11 +1033,9 @@ await t.test('after five wrong claims nothing more is compared about the person'
   await refused(t, ['', guess, 'too-many-mismatches', { ...onRecord('too-many-mismatches'), headers: { 'retry-after': '86400' } }]);
 });
 
-/**
- * What became of a completion, what is said in the last line of a batch alone, and of reports of wrong values: test/completion.test.ts, test/batch.test.ts
- * test/corrections.test.ts and test/shut-outs.test.ts produce them.
- */
+/** What takes more than one request to come to is produced where the tests are of what it is about. */
 const ELSEWHERE: readonly ProblemCode[] = [
+  'access-unavailable',
   'completion-delivered',
   'completion-expired',
   'completion-refused',
@@ -988,9 +1046,12 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'record-unknown',
   'reply-not-read',
   'shut-out-unavailable',
+  'signer-unavailable',
   'stopping',
+  'supplier-not-allowed',
   'too-many-corrections',
   'too-many-shut-outs',
+  'too-many-requests',
   'unknown-correction',
 ];
 await t.test('every code can be produced', async (t) => t.same([...seen, ...ELSEWHERE].sort(), Object.keys(problems).sort()));

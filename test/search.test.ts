@@ -23,7 +23,7 @@ import { logAll } from './support/log-building.ts';
 import { PaperLog } from './support/paper-log.ts';
 import { command, findPostgres } from './support/postgres.ts';
 import { AGENCIES, clock, conditionsFor, entryAt, KINDS, one, PEOPLE, type Random } from './support/random-entries.ts';
-import { plainSearch, plainSummary } from './support/search-oracle.ts';
+import { plainSearch, plainSummary, plainUsers, plainUses } from './support/search-oracle.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);
@@ -182,6 +182,13 @@ for (const { name, skip, make } of DATABASES)
           };
           t.same(await search.summary(query), plainSummary(log.bodies, query), `summary by ${by.join(' and ')}`);
         }
+        const used = {
+          from: one(random, ['1999-01', '2026-03']),
+          to: one(random, ['2026-03', '2999-12']),
+          agencies: ['nobody', ...AGENCIES.slice(random(3))],
+        };
+        t.same(await search.uses(used), plainUses(log.bodies, used), 'how grants were used');
+        t.strictSame(await search.users(), plainUsers(log.bodies), 'and by whom');
         const [kind, before] = [one(random, KINDS), new Date(one(random, times)).toISOString()];
         const old = plainSearch(log.bodies, { kind, to: before, limit: 10_000 })
           .map(({ index }) => index)
@@ -260,6 +267,7 @@ for (const { name, skip, make } of DATABASES)
       }
       await t.rejects(search.search({ from: 'yesterday', limit: 1 }), RangeError);
       await t.rejects(search.summary({ from: 'yesterday', to: '2026-03-01', by: [] }), RangeError);
+      await t.rejects(search.uses({ from: 'yesterday', to: '2026-03', agencies: [] }), RangeError);
       await search.close();
     });
 
@@ -480,11 +488,13 @@ t.test('SQLite: no question goes through a whole table', async (t) => {
   });
   for (let i = 0; i < 200; i++) await search.search({ ...conditionsFor(random, times), limit: 3 });
   for (const by of BY) await search.summary({ ...EVER, by });
+  await search.uses({ from: '1999-01', to: '2999-12', agencies: await search.users() });
   for (const kind of KINDS) await search.forget(await search.expired(kind, '2026-03-02T00:00:00Z', 10));
   DatabaseSync.prototype.prepare = prepare;
   t.ok(asked.size > 30);
   for (const sql of asked)
-    for (const { detail } of await place.sql(`EXPLAIN QUERY PLAN ${sql}`)) t.notMatch(String(detail), /^SCAN (?!search_progress|\d)/, sql);
+    for (const { detail } of await place.sql(`EXPLAIN QUERY PLAN ${sql}`))
+      t.notMatch(String(detail), /^SCAN (?!search_progress|\d|one_by_one)/, sql);
   await search.close();
 });
 

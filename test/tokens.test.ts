@@ -5,9 +5,19 @@ import { readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { CompactEncrypt, CompactSign, createLocalJWKSet, type JSONWebKeySet, type JWK, jwtVerify, SignJWT } from 'jose';
+import {
+  CompactEncrypt,
+  CompactSign,
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  type JSONWebKeySet,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import t from 'tap';
 import { startSandbox } from '../src/sandbox/index.ts';
+import { prover } from './support/dpop.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, editedConfig, ISSUER, NOON, requestToken, startGateway } from './support/gateway.ts';
 
 const SECONDS = NOON / 1000;
@@ -68,7 +78,10 @@ t.teardown(async () => {
 });
 
 const sandboxKey = agencyKey(main.dataDirectory, 'X01.1');
-const gatewayKey = createPrivateKey((JSON.parse(readFileSync(join(main.dataDirectory, 'keys.json'), 'utf8')) as { token: string }).token);
+const gatewayKey = createPrivateKey(
+  (JSON.parse(readFileSync(join(main.dataDirectory, 'keys.json'), 'utf8')) as { token: [{ key: string }] }).token[0].key,
+);
+const gatewayKid = await calculateJwkThumbprint(createPublicKey(gatewayKey).export({ format: 'jwk' }) as JWK);
 const [token, audit, both, auditor, desk, office, foreign] = await Promise.all([
   main.token('X01.1'),
   main.token('X09.1'),
@@ -93,7 +106,7 @@ await t.test('an agency gets a token', async (t) => {
     jwks_uri: `${ISSUER}/.well-known/jwks.json`,
     grant_types_supported: ['client_credentials'],
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
-    token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256'],
+    token_endpoint_auth_signing_alg_values_supported: ['EdDSA', 'ES256', 'Ed25519'],
     scopes_supported: ['prefill', 'verify', 'audit', 'changes', 'correct'],
   });
   const jwks = (await (await fetch(`${main.address}${new URL(metadata.jwks_uri ?? '').pathname}`)).json()) as JSONWebKeySet;
@@ -311,6 +324,7 @@ await t.test('an assertion is taken', async (t) => {
   const rows: [rule: string, assertion: Promise<string>][] = [
     ['to the token endpoint', sign({ aud: TOKEN_ENDPOINT }, {})],
     ['to a list of this gateway alone', sign({ aud: [ISSUER] }, {})],
+    ['with the newer name of its algorithm', assertion({ ...sandboxKey, alg: 'Ed25519' }, 'X01.1')],
     ['with typ', sign({}, { typ: 'client-authentication+jwt' })],
     ['expired within the tolerance', sign({ iat: SECONDS - 60, exp: SECONDS - 9 }, {})],
     ['issued in the future within the tolerance', sign({ iat: SECONDS + 10 }, {})],
@@ -393,6 +407,13 @@ await t.test('a token request is refused', async (t) => {
     ['for no scope', withParameter('scope', ''), 'invalid_scope'],
     ['for a space', withParameter('scope', ' '), 'invalid_scope'],
     ['for a scope in another case', withParameter('scope', 'Audit'), 'invalid_scope'],
+    ['with a proof that is none', form(Object.entries), 'invalid_dpop_proof', { 'content-type': URLENCODED, dpop: 'proof' }],
+    [
+      'with a proof without a nonce',
+      form(Object.entries),
+      'use_dpop_nonce',
+      { 'content-type': URLENCODED, dpop: (await prover()).prove({ url: TOKEN_ENDPOINT, now: NOON }) },
+    ],
     ['for scopes with a comma', withParameter('scope', 'audit,prefill'), 'invalid_scope'],
     ['for scopes with a tab', withParameter('scope', 'audit\tprefill'), 'invalid_scope'],
     ['for scopes with a newline', withParameter('scope', 'audit\nprefill'), 'invalid_scope'],
@@ -453,7 +474,7 @@ function accessToken(claims: object = {}, header: object = {}, key: KeyObject = 
     jti: randomUUID(),
     ...claims,
   })
-    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', ...header })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: gatewayKid, ...header })
     .sign(key);
 }
 
@@ -523,6 +544,8 @@ await t.test('an access token is refused before the body is looked at', async (t
     ['an assertion that names its type', sign({ scope: 'prefill', client_id: AGENCY }, { typ: 'at+jwt' }).then(bearer)],
     ['of another gateway of the same name', bearer(foreign)],
     ['of another key', accessToken({}, {}, strangerKey).then(bearer)],
+    ['without a key identifier', accessToken({}, { kid: undefined }).then(bearer)],
+    ['with a key identifier that there is not', accessToken({}, { kid: 'own' }).then(bearer)],
     ['of another key that stands in the header', accessToken({}, { jwk: stranger.shown }, strangerKey).then(bearer)],
     ['of another key with its address', accessToken({}, { jku: keyAddress, kid: 'own' }, strangerKey).then(bearer)],
     ['of another issuer', accessToken({ iss: 'https://elsewhere.test' }).then(bearer)],

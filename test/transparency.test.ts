@@ -4,16 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { FastifyPluginAsync } from 'fastify';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import {
-  bearsSignature,
-  checkpointBody,
-  checkpointSigner,
-  openCheckpoint,
-  timedMessage,
-  verifiedSignatures,
-} from '../src/audit/checkpoint.ts';
+import { bearsSignature, checkpointBody, openCheckpoint, timedMessage, verifiedSignatures } from '../src/audit/checkpoint.ts';
 import { checkConsistency, consistencyPath } from '../src/audit/consistency.ts';
-import { checkCosignatures, cosigner } from '../src/audit/cosignature.ts';
+import { checkCosignatures } from '../src/audit/cosignature.ts';
 import { formatNote, parseNote, signatureLine } from '../src/audit/note.ts';
 import { withTiles } from '../src/audit/stored.ts';
 import { decodeBundle, encodeBundle, formatTilePath, parseTilePath, widthIn } from '../src/audit/tiles.ts';
@@ -37,6 +30,7 @@ import { Problem } from '../src/problems.ts';
 import { chance, seedOf } from './support/chance.ts';
 import { Oracle } from './support/oracle.ts';
 import { EXAMPLE, POST_QUANTUM, SEVERAL, SMALL_LOG, WITNESSED } from './support/public-notes.ts';
+import { checkpointSigner, cosigning } from './support/signing.ts';
 import { TreeLog } from './support/tree-log.ts';
 
 const ed25519 = () => generateKeyPairSync('ed25519').privateKey;
@@ -116,7 +110,7 @@ t.test('a cosignature signs what the specification says', async (t) => {
     ['Ed25519', ed25519()],
     ['ML-DSA-44', generateKeyPairSync('ml-dsa-44').privateKey],
   ] as const) {
-    const { cosign, verifierKey } = cosigner('witness.test', privateKey);
+    const { cosign, verifierKey } = cosigning('witness.test', privateKey);
     const key = parseVerifierKey(verifierKey, WITNESS_TYPES);
     const stranger = { ...key, id: Buffer.from('00000000', 'hex') };
     const cosigned = note + cosign(text, 100) + cosign(text, 300) + cosign(text, 200);
@@ -196,7 +190,7 @@ t.test('a verifier key is read for what it may be used for, and written as it wa
   );
   t.throws(() => verifierKeyOf('w', ed25519(), COSIGNATURE_ML_DSA_44), /ed25519 makes no signatures of the type 6/);
   t.throws(() => verifierKeyOf('w', generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, ED25519), /ec makes no/);
-  t.throws(() => cosigner('a name', ed25519()), /neither spaces nor plus signs/);
+  t.throws(() => cosigning('a name', ed25519()), /neither spaces nor plus signs/);
   t.throws(() => formatVerifierKey('a+b', createPublicKey(ed25519())), /neither spaces nor plus signs/);
 });
 

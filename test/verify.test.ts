@@ -3,14 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:cry
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import {
-  checkpointSigner,
-  formatVerifierKey,
-  openCheckpoint,
-  parseVerifierKey,
-  readCheckpoint,
-  verifiedSignatures,
-} from '../src/audit/checkpoint.ts';
+import { formatVerifierKey, openCheckpoint, parseVerifierKey, readCheckpoint, verifiedSignatures } from '../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { AuditLog } from '../src/audit/log.ts';
 import { parseNote } from '../src/audit/note.ts';
@@ -33,6 +26,7 @@ import { checkLog, type Seen } from '../src/audit/whole.ts';
 import { chance, seedOf } from './support/chance.ts';
 import { entryOf, makeLogKey, ORIGIN, openLog, rejection } from './support/log.ts';
 import { Oracle } from './support/oracle.ts';
+import { checkpointSigner, ofRing } from './support/signing.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);
@@ -442,7 +436,8 @@ const leafIn = ({ tiles }: Copy, index: number): Buffer => {
 /** A log with all that one can have: batches of all sizes, unsigned ends, keys that changed, bodies forgotten; and what a verifier saw of it on the way. */
 async function grownLog(random: (below: number) => number) {
   let now = 0;
-  const dated = [2, 1, 0].map((n) => ({ from: n * 1000, ...generateKeyPairSync('ed25519') }));
+  const pairs = [2, 1, 0].map((n) => ({ from: n * 1000, ...generateKeyPairSync('ed25519') }));
+  const dated = pairs.map(({ from, ...pair }) => ({ from, ...ofRing(pair) }));
   const ring = logKeyRing(ORIGIN, dated, 'none', () => now);
   const store = openSqliteLog(join(newDirectory(), 'log.db'));
   const log = await AuditLog.open({ store, origin: ORIGIN, keys: ring.keys, signer: ring.signer });
@@ -472,7 +467,14 @@ async function grownLog(random: (below: number) => number) {
   const copy = await copyOf(store);
   await store.close();
   const signed = openCheckpoint(copy.head.checkpoint ?? '', ring.keys).size;
-  return { copy, visits, oldest, signed, sign: ring.signer(undefined).sign, keys: ring.keys };
+  return {
+    copy,
+    visits,
+    oldest,
+    signed,
+    sign: checkpointSigner(ORIGIN, (pairs.find(({ from }) => from <= now) as (typeof pairs)[0]).privateKey),
+    keys: ring.keys,
+  };
 }
 
 t.test('property: whatever is done to a log, the verifier names the entry, or the 256 where only what was seen can tell', async (t) => {

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { checkpointSigner, openCheckpoint } from '../src/audit/checkpoint.ts';
+import { openCheckpoint } from '../src/audit/checkpoint.ts';
 import { consistencyPath } from '../src/audit/consistency.ts';
-import { checkCosignatures, cosigner } from '../src/audit/cosignature.ts';
+import { checkCosignatures } from '../src/audit/cosignature.ts';
 import { parseNote } from '../src/audit/note.ts';
 import { withTiles } from '../src/audit/stored.ts';
 import { formatVerifierKey, LOG_TYPES, parseVerifierKey, type VerifierKey, WITNESS_TYPES } from '../src/audit/vkey.ts';
@@ -21,9 +21,11 @@ import { Witnesses, type WitnessesSettings } from '../src/audit/witnesses.ts';
 import { describeApi } from '../src/http/openapi.ts';
 import { buildServer } from '../src/http/server.ts';
 import { witnessRoutes } from '../src/http/witness.ts';
+import { signerInMemory } from '../src/signer.ts';
 import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
 import { POST_QUANTUM } from './support/public-notes.ts';
+import { checkpointSigner, cosigning } from './support/signing.ts';
 import { TreeLog } from './support/tree-log.ts';
 
 const NOW = Date.parse('2026-11-22T05:00:00Z');
@@ -100,7 +102,7 @@ interface Serving {
 /** A gateway that is a witness and nothing else. */
 async function serveWitness(t: Test, logs: WitnessSettings['logs'], more: Partial<WitnessSettings> = {}): Promise<Serving> {
   const forks: string[][] = [];
-  const { name = 'witness.test/w1', keys = [ed25519()], clock = () => NOW } = more;
+  const { name = 'witness.test/w1', keys = [signerInMemory(ed25519())], clock = () => NOW } = more;
   const store = more.store ?? openSqliteWitness(join(t.testdir(), `${hash('sha256', name)}.db`));
   const witness = new Witness({ name, keys, logs, store, clock, forked: (...fork) => void forks.push(fork) });
   let requests = 0;
@@ -136,7 +138,7 @@ const known = (...logs: TreeLog[]): Map<string, VerifierKey[]> => new Map(logs.m
 t.test('a witness cosigns what continues all it cosigned before, and shows its newest head', async (t) => {
   const log = new TreeLog('log.test/one');
   log.grow(40);
-  const keys = [ed25519(), generateKeyPairSync('ml-dsa-44').privateKey];
+  const keys = [ed25519(), generateKeyPairSync('ml-dsa-44').privateKey].map(signerInMemory);
   const { address, witness } = await serveWitness(t, known(log), { keys });
   const at = `${address}/${hash('sha256', log.origin)}/checkpoint`;
   t.match(await (await fetch(at)).json(), { status: 404, code: 'unknown-log' }, 'nothing has been cosigned yet');
@@ -431,13 +433,13 @@ function bringer(
 }
 
 const at = ({ key, address }: Serving): WitnessAddress => ({ key, address });
-const strangerKey = (name: string): VerifierKey => parseVerifierKey(cosigner(name, ed25519()).verifierKey, WITNESS_TYPES);
+const strangerKey = (name: string): VerifierKey => parseVerifierKey(cosigning(name, ed25519()).verifierKey, WITNESS_TYPES);
 
 t.test('a log brings its heads to its witnesses and publishes them when enough cosigned', async (t) => {
   const log = new TreeLog('log.test/one');
   const [one, two] = [
     await serveWitness(t, known(log)),
-    await serveWitness(t, known(log), { name: 'witness.test/w2', keys: [generateKeyPairSync('ml-dsa-44').privateKey] }),
+    await serveWitness(t, known(log), { name: 'witness.test/w2', keys: [signerInMemory(generateKeyPairSync('ml-dsa-44').privateKey)] }),
   ];
   const { witnesses, events } = bringer(log, [at(one), { ...at(two), address: `${two.address}/` }], { quorum: 2 });
   await witnesses.round();
@@ -490,8 +492,8 @@ t.test('a witness that is away, hangs or lies costs its own cosignature and noth
   log.grow(10);
   const good = await serveWitness(t, known(log));
   const second = await serveWitness(t, known(log), { name: 'witness.test/w2' });
-  const lying = cosigner('lies.test', ed25519());
-  const older = cosigner('timeless.test', ed25519());
+  const lying = cosigning('lies.test', ed25519());
+  const older = cosigning('timeless.test', ed25519());
   const text = parseNote(log.signed(10)).body;
   let secret = 0;
   const elsewhere = await serveRaw(t, (_body, response) => {
@@ -516,7 +518,7 @@ t.test('a witness that is away, hangs or lies costs its own cosignature and noth
     ['garbles.test', /no signature/, (_body, response) => response.end('what?\n')],
     ['empty.test', /no signature/, (_body, response) => response.end('')],
     ['floods.test', /too long/, (_body, response) => response.end('— '.repeat(200_000))],
-    ['other.test', /no cosignature by its key/, (_body, response) => response.end(cosigner('other.test', ed25519()).cosign(text, 1))],
+    ['other.test', /no cosignature by its key/, (_body, response) => response.end(cosigning('other.test', ed25519()).cosign(text, 1))],
     [
       'lies.test',
       /the signature of lies\.test .* is wrong/,
@@ -715,6 +717,6 @@ t.test('the witness’s routes are described', async (t) => {
   t.strictSame(Object.keys(paths).sort(), ['/v1/witness/add-checkpoint', '/v1/witness/key', '/v1/witness/{originHash}/checkpoint']);
   const { requestBody, responses } = paths['/v1/witness/add-checkpoint']?.post ?? { responses: {} };
   t.strictSame(Object.keys(requestBody?.content ?? {}), ['text/plain']);
-  t.strictSame(Object.keys(responses), ['200', '400', '403', '404', '409', '413', '422']);
+  t.strictSame(Object.keys(responses), ['200', '400', '403', '404', '409', '413', '422', '503']);
   t.strictSame(Object.keys(responses['409']?.content ?? {}), ['text/x.tlog.size']);
 });

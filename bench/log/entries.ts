@@ -1,16 +1,17 @@
 /** Entries as a request of 1.004222 makes them, and a log to put them into. */
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import { AuditLog } from '../../src/audit/log.ts';
 import { type LogKeyRing, logKeyRing } from '../../src/audit/signer.ts';
 import type { LogStore } from '../../src/audit/store.ts';
+import { signerInMemory } from '../../src/signer.ts';
 
 const ORIGIN = 'oncegate.bench/log';
 const digest = 'q'.repeat(43);
 
 export const ring: LogKeyRing = (() => {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  return logKeyRing(ORIGIN, [{ from: 0, publicKey: createPublicKey(privateKey), privateKey }], digest, Date.now);
+  const signer = signerInMemory(generateKeyPairSync('ed25519').privateKey);
+  return logKeyRing(ORIGIN, [{ from: 0, publicKey: signer.publicKey, signer }], digest, Date.now);
 })();
 
 export const openLog = (store: LogStore): Promise<AuditLog> =>

@@ -5,9 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { calculateJwkThumbprint, type JWK } from 'jose';
 import { pino } from 'pino';
+import { nonces } from '../../src/access/nonces.ts';
 import { onceInMemory } from '../../src/access/once.ts';
-import { Tokens } from '../../src/access/tokens.ts';
+import { TokenKeys } from '../../src/access/token-keys.ts';
+import { type Binding, Tokens } from '../../src/access/tokens.ts';
 import type { JsonObject } from '../../src/adapter.ts';
 import { createGateway } from '../../src/app.ts';
 import { AuditLog } from '../../src/audit/log.ts';
@@ -66,24 +69,30 @@ const gateway = await createGateway({
 await gateway.server.listen({ host: '127.0.0.1', port });
 
 const key = JSON.parse(readFileSync(agencyKeyPath(dataDirectory, AGENCY), 'utf8')) as Record<string, string>;
-const token = (): Promise<string> => new Client(issuer, AGENCY, key).token('prefill');
+const token = (): Promise<string> => new Client(issuer, AGENCY, key).bearerToken('prefill');
 
-/** So many tokens that nobody has shown yet, signed with the gateway's own key. */
-const freshTokens = async (count: unknown): Promise<string[]> => {
-  const { agencies } = gateway.catalogue;
-  const tokens = new Tokens({
-    issuer,
-    key: loadKeys(dataDirectory, true).token,
-    lifetimeSeconds: 600,
-    agencies,
-    once: onceInMemory(Date.now),
-    shutOut: () => false,
-    clock: Date.now,
-  });
-  const agency = agencies.get(AGENCY) as Agency;
-  return Promise.all(Array.from({ length: Number(count) }, async () => (await tokens.issue({ agency, key: '' }, 'prefill')).access_token));
+const { agencies } = gateway.catalogue;
+const keys = loadKeys(dataDirectory, true);
+const issuing = {
+  issuer,
+  keys: new TokenKeys(keys.token, Date.now),
+  lifetimeSeconds: 600,
+  agencies,
+  once: onceInMemory(Date.now),
+  shutOut: () => false,
+  clock: Date.now,
 };
-serve({ address: issuer, token: await token() }, { commits: () => commits, token, freshTokens, memory, ...profiling });
+const tokens = new Tokens(issuing);
+const issue = async (binding?: Binding): Promise<string> =>
+  (await tokens.issue({ agency: agencies.get(AGENCY) as Agency, key: '' }, 'prefill', binding)).access_token;
+/** So many tokens that nobody has shown yet, signed with the gateway's own key. */
+const freshTokens = (count: unknown): Promise<string[]> => Promise.all(Array.from({ length: Number(count) }, () => issue()));
+/** A token that is bound to a key, and a nonce for its proofs. */
+const boundToken = async (jwk: unknown): Promise<object> => ({
+  token: await issue({ jkt: await calculateJwkThumbprint(jwk as JWK) }),
+  nonce: nonces(keys.nonce, Date.now).current(),
+});
+serve({ address: issuer, token: await token() }, { commits: () => commits, token, freshTokens, boundToken, memory, ...profiling });
 
 /** MiB, the heap after a collection; and what keeps the process alive. */
 function memory(): object {

@@ -1,4 +1,6 @@
 /** What may be used once: assertions and proofs, by every gateway that shares a store. */
+import { hash } from 'node:crypto';
+import { Problem } from '../problems.ts';
 
 export interface Once {
   /**
@@ -7,6 +9,27 @@ export interface Once {
    */
   use(name: string, until: number): Promise<boolean>;
 }
+
+/** One that can be let go. Every implementation passes the suite in `test/bound.test.ts`. */
+export interface OnceStore extends Once {
+  close(): Promise<void>;
+}
+
+/** Under what a store keeps a name: callers choose a part of it, and could write anything there, a person's number too. */
+export const keptName = (name: string): string => hash('sha256', name, 'base64url');
+
+const RETRY_SECONDS = 5;
+
+/** Where it cannot be known whether something was used before, whoever shows it is refused and asked to come back. */
+export const orRefused = (once: Once): Once => ({
+  async use(name, until) {
+    try {
+      return await once.use(name, until);
+    } catch (cause) {
+      throw new Problem('access-unavailable', { retryAfterSeconds: RETRY_SECONDS, cause });
+    }
+  },
+});
 
 /** For one process, and as long as it lives. */
 export function onceInMemory(clock: () => number): Once {

@@ -1,37 +1,18 @@
 /** Access tokens: an agency proves itself by a signed assertion (RFC 7523) and gets a short-lived `at+jwt` (RFC 9068). */
-import { createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
-import {
-  calculateJwkThumbprint,
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  importJWK,
-  type JWK,
-  type JWTPayload,
-  jwtVerify,
-  SignJWT,
-} from 'jose';
-import { type Agency, type AgencyKey, type Clock, dayInVietnam, inForce, type Scope } from '../domain.ts';
-import type { Shown } from './kept-out.ts';
-import type { Once } from './once.ts';
+import { randomUUID } from 'node:crypto';
+import { errors, type JWK, type JWTPayload, jwtVerify } from 'jose';
+import type { Scope } from '../domain.ts';
+import { type AssertionSettings, clientAssertions, type ProvenClient } from './assertions.ts';
+import { TokenRefusal } from './refusal.ts';
+import type { TokenKeys } from './token-keys.ts';
 
-/** The algorithms an agency may sign with; a key is used with its own one, whatever the assertion says. */
-const ASSERTION_ALGORITHMS = ['EdDSA', 'ES256'];
-const ASSERTION_LIFETIME_SECONDS = 300;
-const CLOCK_TOLERANCE_SECONDS = 10;
 /** jose tolerates more than the compact form; one token has one spelling. */
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const MAX_TOKEN_LENGTH = 4096;
 
-export interface TokenSettings {
-  readonly issuer: string;
-  readonly key: KeyObject;
+export interface TokenSettings extends AssertionSettings {
+  readonly keys: TokenKeys;
   readonly lifetimeSeconds: number;
-  readonly agencies: ReadonlyMap<string, Agency>;
-  readonly once: Once;
-  /** Whether an agency, or the key by which it proved itself, was shut out. */
-  readonly shutOut: (shown: Shown) => boolean;
-  readonly clock: Clock;
 }
 
 /** What a token is bound to (RFC 7800): the thumbprint of a key that each request proves (RFC 9449), or of a client certificate (RFC 8705). */
@@ -51,112 +32,43 @@ export interface TokenClaims {
   readonly binding?: Binding;
 }
 
-/** An agency that proved itself, and with which of its keys. */
-export interface ProvenClient {
-  readonly agency: Agency;
-  readonly key: string;
-}
-
-/** A token request that is refused, with its code of RFC 6749 §5.2. Says nothing about which agencies there are. */
-export class TokenRefusal extends Error {
-  readonly code: 'invalid_request' | 'invalid_client' | 'unsupported_grant_type' | 'invalid_scope';
-  /** What is wrong, for the operator alone. */
-  readonly reason: string | undefined;
-
-  constructor(code: TokenRefusal['code'], description: string, reason?: string) {
-    super(description);
-    this.code = code;
-    this.reason = reason;
-  }
-}
-
-/** Why an assertion proves nothing, for the operator alone. */
-class Unproven extends Error {}
-
-/** One refusal for every reason: it says nothing about which agencies and keys there are. */
-const refused = (reason: string): TokenRefusal => new TokenRefusal('invalid_client', 'the client assertion is not valid', reason);
-
 export class Tokens {
   readonly #settings: TokenSettings;
-  readonly #publicKey: KeyObject;
-  readonly #agencyKeys = new WeakMap<AgencyKey, Promise<Awaited<ReturnType<typeof importJWK>>>>();
+  /** The agency that an assertion proves, or the one named where it proves a supplier that may act for it. Throws `TokenRefusal`. */
+  readonly authenticateClient: (assertion: string, tokenEndpoint: string, named?: string) => Promise<ProvenClient>;
 
   constructor(settings: TokenSettings) {
     this.#settings = settings;
-    this.#publicKey = createPublicKey(settings.key);
+    this.authenticateClient = clientAssertions(settings);
   }
 
   /** The public keys that verify access tokens and delivered events, as a JWK Set (RFC 7517). */
   async jwks(): Promise<{ keys: JWK[] }> {
-    const jwk = this.#publicKey.export({ format: 'jwk' }) as JWK;
-    return { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256', use: 'sig' }] };
-  }
-
-  /** The agency that an assertion proves. Throws `TokenRefusal`. */
-  async authenticateClient(assertion: string, tokenEndpoint: string): Promise<ProvenClient> {
-    try {
-      return await this.#provenAgency(assertion, tokenEndpoint);
-    } catch (error) {
-      if (error instanceof Unproven) throw refused(error.message);
-      if (error instanceof errors.JOSEError) throw refused([error.code, (error as { claim?: string }).claim].filter(Boolean).join(' '));
-      if (error instanceof TypeError) throw refused('not a token');
-      throw error;
-    }
-  }
-
-  async #provenAgency(assertion: string, tokenEndpoint: string): Promise<ProvenClient> {
-    const { clock, issuer } = this.#settings;
-    if (assertion.length > MAX_TOKEN_LENGTH || !COMPACT.test(assertion)) throw new Unproven('not a compact token');
-    const agency = this.#settings.agencies.get(String(decodeJwt(assertion).iss));
-    if (agency === undefined) throw new Unproven('no such agency');
-    const { kid, alg } = decodeProtectedHeader(assertion);
-    const today = dayInVietnam(clock());
-    const keys = agency.keys === 'sandbox' ? [] : agency.keys;
-    const key = keys.find((one) => one.kid === kid && one.alg === alg && inForce({ validFrom: '0000', ...one }, today));
-    if (key === undefined) throw new Unproven('no such key, or not in force');
-    const { payload } = await jwtVerify(assertion, await this.#import(key), {
-      algorithms: ASSERTION_ALGORITHMS,
-      issuer: agency.id,
-      subject: agency.id,
-      audience: [issuer, tokenEndpoint],
-      requiredClaims: ['exp', 'iat', 'jti'],
-      maxTokenAge: ASSERTION_LIFETIME_SECONDS,
-      clockTolerance: CLOCK_TOLERANCE_SECONDS,
-      currentDate: new Date(clock()),
-    });
-    const seconds = Math.floor(clock() / 1000);
-    const { exp = 0, jti, aud } = payload;
-    if (exp > seconds + 2 * ASSERTION_LIFETIME_SECONDS) throw new Unproven('lives too long');
-    if (typeof jti !== 'string' || jti === '' || jti.length > 200) throw new Unproven('jti');
-    // Whoever else an assertion is addressed to could use it here in the agency's name.
-    if ([aud].flat().length !== 1) throw new Unproven('more than one audience');
-    const until = (exp + CLOCK_TOLERANCE_SECONDS) * 1000;
-    if (!(await this.#settings.once.use(`assertion ${agency.id} ${jti}`, until))) throw new Unproven('used before');
-    // Last: who proves nothing does not learn who is shut out, and who is learns no more than that the proof is not taken.
-    if (this.#settings.shutOut({ agency, key: key.kid })) throw new Unproven('shut out');
-    return { agency, key: key.kid };
+    return this.#settings.keys.jwks();
   }
 
   /** A JWT that the JWK Set verifies. `typ` keeps one kind from being taken for another: only an `at+jwt` is an access token. */
   async sign(typ: string, claims: JWTPayload): Promise<string> {
-    const [jwk] = (await this.jwks()).keys;
-    return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ, kid: jwk?.kid ?? '' }).sign(this.#settings.key);
+    return this.#settings.keys.sign(typ, claims);
   }
 
-  /** A new access token for the scopes asked, all of which the agency must have; without `scope`, for all it has. */
+  /** A new access token for the scopes asked, all of which the agency, or its supplier for it, must have; without `scope`, for all. */
   async issue(
-    { agency, key }: ProvenClient,
+    { agency, key, actor }: ProvenClient,
     scope: string | undefined,
     binding?: Binding,
-  ): Promise<{ access_token: string; token_type: 'Bearer'; expires_in: number; scope: string }> {
-    const scopes = scope === undefined ? [...agency.scopes] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
-    if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
+  ): Promise<{ access_token: string; token_type: 'Bearer' | 'DPoP'; expires_in: number; scope: string }> {
+    const { scopes: held } = actor ?? agency;
+    const scopes = scope === undefined ? [...held] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
+    if (scopes.length === 0 || scopes.some((one) => !held.has(one as Scope)))
       throw new TokenRefusal('invalid_scope', 'the agency has not all of these scopes');
     const { issuer, lifetimeSeconds, clock } = this.#settings;
     const now = Math.floor(clock() / 1000);
     const token = await this.sign('at+jwt', {
-      client_id: agency.id,
+      client_id: actor?.supplier ?? agency.id,
       client_key: key,
+      // Who acts for whom, as RFC 8693 §4.1 says it.
+      ...(actor === undefined ? {} : { act: { sub: actor.supplier } }),
       ...(binding === undefined ? {} : { cnf: binding }),
       scope: scopes.join(' '),
       iss: issuer,
@@ -166,15 +78,16 @@ export class Tokens {
       exp: now + lifetimeSeconds,
       jti: randomUUID(),
     });
-    return { access_token: token, token_type: 'Bearer', expires_in: lifetimeSeconds, scope: scopes.join(' ') };
+    const type = binding !== undefined && 'jkt' in binding ? 'DPoP' : 'Bearer';
+    return { access_token: token, token_type: type, expires_in: lifetimeSeconds, scope: scopes.join(' ') };
   }
 
   /** What an access token of ours says, or undefined for anything else. */
   async verify(token: string): Promise<TokenClaims | undefined> {
     if (token.length > MAX_TOKEN_LENGTH || !COMPACT.test(token)) return undefined;
-    const { issuer, lifetimeSeconds, clock } = this.#settings;
+    const { issuer, lifetimeSeconds, clock, keys } = this.#settings;
     try {
-      const { payload } = await jwtVerify(token, this.#publicKey, {
+      const { payload } = await jwtVerify(token, ({ kid }) => keys.verifier(kid), {
         algorithms: ['ES256'],
         typ: 'at+jwt',
         issuer,
@@ -189,6 +102,7 @@ export class Tokens {
         key: String(payload.client_key),
         agency: String(payload.sub),
         client: String(payload.client_id),
+        ...(payload.act === undefined ? {} : { actor: String((payload.act as JWTPayload).sub) }),
         scopes: String(payload.scope).split(' '),
         expires: payload.exp ?? 0,
         ...(payload.cnf === undefined ? {} : { binding: payload.cnf as Binding }),
@@ -197,11 +111,5 @@ export class Tokens {
       if (error instanceof errors.JOSEError) return undefined;
       throw error;
     }
-  }
-
-  #import(key: AgencyKey): Promise<Awaited<ReturnType<typeof importJWK>>> {
-    let imported = this.#agencyKeys.get(key);
-    if (imported === undefined) this.#agencyKeys.set(key, (imported = importJWK({ ...key } as JWK, key.alg)));
-    return imported;
   }
 }

@@ -1,7 +1,7 @@
 /** The signed head of a log: a C2SP tlog-checkpoint in a signed note. Pure, and of use without a gateway. */
-import { type KeyObject, sign, verify } from 'node:crypto';
-import { formatNote, isBy, parseNote, type SignedNote, signatureLine } from './note.ts';
-import { COSIGNATURE_ML_DSA_44, ED25519, fromBase64, type VerifierKey, verifierKeyOf } from './vkey.ts';
+import { verify } from 'node:crypto';
+import { isBy, parseNote, type SignedNote } from './note.ts';
+import { COSIGNATURE_ML_DSA_44, ED25519, fromBase64, type VerifierKey } from './vkey.ts';
 
 export { formatVerifierKey, fromBase64, parseVerifierKey, type VerifierKey } from './vkey.ts';
 
@@ -24,19 +24,6 @@ export function readCheckpoint(body: string): Checkpoint {
 
 /** The text of a checkpoint, as it is signed. */
 export const checkpointBody = ({ origin, size, root }: Checkpoint): string => `${origin}\n${size}\n${root.toString('base64')}\n`;
-
-/** A function that signs checkpoints under `name`, with each of the keys: while a log changes its key, with the old and the new. */
-export function checkpointSigner(name: string, ...privateKeys: KeyObject[]): (checkpoint: Checkpoint) => string {
-  // Made once, since exporting a key costs more than a signature.
-  const keys = privateKeys.map((privateKey) => ({ privateKey, known: verifierKeyOf(name, privateKey) }));
-  return (checkpoint) => {
-    const body = checkpointBody(checkpoint);
-    return formatNote(
-      body,
-      keys.map(({ privateKey, known }) => signatureLine(known, sign(null, Buffer.from(body), privateKey))),
-    );
-  };
-}
 
 /** The checkpoint in a signed note that any of these keys of the log signed. Throws an Error that says what does not hold. */
 export function openCheckpoint(note: string, keys: VerifierKey | readonly VerifierKey[]): Checkpoint {

@@ -1,26 +1,29 @@
 /** What witnesses say of a checkpoint: that at a time they saw it, and that it continues all they saw of that log before. Pure. */
-import { type KeyObject, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { timedMessage, verifiedSignatures } from './checkpoint.ts';
 import { parseNote, signatureLine } from './note.ts';
 import { COSIGNATURE_ED25519, COSIGNATURE_ML_DSA_44, formatVerifierKey, type VerifierKey, verifierKeyOf } from './vkey.ts';
 
+/** A witness with one key, Ed25519 or ML-DSA-44. */
 export interface Cosigner {
   /** Given to the logs, as text. */
   readonly verifierKey: string;
-  /** The line that says that this text of a checkpoint was seen at a time, seconds since 1970. */
-  cosign(body: string, seconds: number): string;
+  /** What is signed to say that this text of a checkpoint was seen at a time, seconds since 1970. */
+  message(body: string, seconds: number): Uint8Array;
+  /** The line that says so. */
+  line(seconds: number, signature: Uint8Array): string;
 }
 
-/** A cosigner under a name, with an Ed25519 or ML-DSA-44 key. One key is one witness: Ed25519 cosignatures do not tell names apart. */
-export function cosigner(name: string, privateKey: KeyObject): Cosigner {
-  const type = privateKey.asymmetricKeyType === 'ml-dsa-44' ? COSIGNATURE_ML_DSA_44 : COSIGNATURE_ED25519;
-  const key = verifierKeyOf(name, privateKey, type);
+/** One key is one witness: Ed25519 cosignatures do not tell names apart. */
+export function cosigner(name: string, publicKey: KeyObject): Cosigner {
+  const type = publicKey.asymmetricKeyType === 'ml-dsa-44' ? COSIGNATURE_ML_DSA_44 : COSIGNATURE_ED25519;
+  const key = verifierKeyOf(name, publicKey, type);
   return {
-    verifierKey: formatVerifierKey(name, privateKey, type),
-    cosign(body, seconds) {
+    verifierKey: formatVerifierKey(name, publicKey, type),
+    message: (body, seconds) => Buffer.from(timedMessage(key, body, seconds)),
+    line(seconds, signature) {
       const time = Buffer.alloc(8);
       time.writeBigUInt64BE(BigInt(seconds));
-      const signature = sign(null, Buffer.from(timedMessage(key, body, seconds)), privateKey);
       return signatureLine(key, Buffer.concat([time, signature]));
     },
   };

@@ -1,39 +1,51 @@
 /** The thread of the desk: reads the log by itself, follows it into the copy that is searched, and answers. */
+import { setTimeout as after } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { DeskCall, DeskError, DeskReply, DeskSettings } from './desk.ts';
+import type { Follower, StartFollower } from './follower.ts';
 import { type KeptSearch, openPostgresSearch, openSqliteSearch } from './log-search.ts';
+import type { Told } from './projection.ts';
 import { openSqliteReader } from './sqlite.ts';
+import type { LogReader } from './store.ts';
 
 interface Desk {
   readonly search: KeptSearch;
+  readonly reader: LogReader;
   /** What the log wants done from time to time by somebody who keeps nobody waiting. */
   relieve(): void;
   close(): Promise<void>;
 }
 
-const { location, followEvery } = workerData as DeskSettings;
+const { location, followEvery, follower } = workerData as DeskSettings;
 const port = parentPort;
 if (port === null) throw new Error('this file is a thread, which desk.ts starts');
+
+const reply = (message: DeskReply): void => port.postMessage(message);
+
+const watching: Follower | undefined =
+  follower &&
+  ((await import(follower.module)) as { follower: StartFollower<unknown> }).follower(follower.settings, (said) => reply({ said }));
+const told: Told = (from, entries) => watching?.told(from, entries);
 
 async function open(): Promise<Desk> {
   if ('sqlite' in location) {
     const reader = openSqliteReader(location.sqlite.log);
-    const search = openSqliteSearch(location.sqlite.search, reader);
+    const search = openSqliteSearch(location.sqlite.search, reader, told);
     const close = async (): Promise<void> => {
       await search.close();
       reader.close();
     };
-    return { search, relieve: reader.relieve, close };
+    return { search, reader, relieve: reader.relieve, close };
   }
   // PostgreSQL's client is loaded where it is used alone.
   const { openPostgresReader } = await import('./postgres.ts');
   const log = openPostgresReader(location.postgres);
-  const search = openPostgresSearch(location.postgres, log);
+  const search = openPostgresSearch(location.postgres, log, told);
   const close = async (): Promise<void> => {
     await search.close();
     await log.close();
   };
-  return { search, relieve: () => {}, close };
+  return { search, reader: log, relieve: () => {}, close };
 }
 
 let opened: Promise<Desk> | undefined;
@@ -46,29 +58,41 @@ function desk(): Promise<Desk> {
   return opening;
 }
 
-const told = (error: unknown): DeskError => {
+const crossing = (error: unknown): DeskError => {
   const { name = 'Error', message = String(error), index } = error as Partial<DeskError>;
   return { name, message, ...(index === undefined ? {} : { index }) };
 };
-const reply = (message: DeskReply): void => port.postMessage(message);
-
-let troubled = false;
-async function follow(): Promise<void> {
+const troubled = new Set<unknown>();
+/** What keeps failing is told of once: where the log is out of reach, all does. */
+async function trying(work: (desk: Desk) => Promise<void>): Promise<void> {
   try {
-    const { search } = await desk();
-    await search.follow();
-    troubled = false;
+    await work(await desk());
+    troubled.delete(work);
   } catch (error) {
-    if (!troubled) reply({ trouble: told(error) });
-    troubled = true;
+    if (troubled.size === 0) reply({ trouble: crossing(error) });
+    troubled.add(work);
   }
 }
 
 /** From the end of one to the start of the next, so that a slow one is not followed at once by another. */
-let timer: NodeJS.Timeout | undefined;
-const keepFollowing = async (): Promise<void> => {
-  await follow();
-  timer = setTimeout(keepFollowing, followEvery);
+const timers = new Set<NodeJS.Timeout>();
+async function again(round: () => Promise<void>): Promise<void> {
+  await round();
+  const timer = setTimeout(() => {
+    timers.delete(timer);
+    void again(round);
+  }, followEvery);
+  timers.add(timer);
+}
+
+const follow = ({ search }: Desk): Promise<void> => search.follow();
+let following: Promise<void> | undefined;
+
+/** How long what is read for the search anyway is waited for: a copy that is made again takes hours. */
+const PATIENCE_MS = 1000;
+const watch = async ({ search, reader }: Desk): Promise<void> => {
+  await Promise.race([following, after(PATIENCE_MS)]);
+  await watching?.catchUp({ reader, customs: search.customs });
 };
 
 /** The writer's log is moved into its file here, in small steps, so that it need not stop for a large one. */
@@ -76,7 +100,7 @@ const RELIEF_MS = 250;
 const relief = setInterval(() => void opened?.then(({ relieve }) => relieve()).catch(() => {}), RELIEF_MS);
 
 async function close(): Promise<void> {
-  clearTimeout(timer);
+  for (const timer of timers) clearTimeout(timer);
   clearInterval(relief);
   await (await opened?.catch(() => undefined))?.close();
   port?.close();
@@ -88,7 +112,8 @@ port.on('message', ({ id, method, args }: DeskCall) => {
   const asked = desk().then(({ search }) => (search[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args));
   asked.then(
     (result) => reply(result === undefined ? { id } : { id, result: JSON.stringify(result) }),
-    (error: unknown) => reply({ id, error: told(error) }),
+    (error: unknown) => reply({ id, error: crossing(error) }),
   );
 });
-void keepFollowing();
+void again(() => (following = trying(follow)));
+if (watching !== undefined) void again(() => trying(watch));

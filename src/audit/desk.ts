@@ -1,5 +1,6 @@
 /** The search on a thread of its own: following the log and searching it take nothing from those who wait for a reply. */
 import { Worker } from 'node:worker_threads';
+import type { FollowerModule } from './follower.ts';
 import type { LogSearch } from './search.ts';
 import { LogBroken } from './store.ts';
 
@@ -11,12 +12,15 @@ export interface DeskOptions {
   readonly followEvery?: number;
   /** Told when the copy cannot follow, and when the thread died. */
   readonly onTrouble?: (error: Error) => void;
+  /** Who follows the log on the same thread. */
+  readonly follower?: FollowerModule | undefined;
 }
 
 /** What the thread is given. */
 export interface DeskSettings {
   readonly location: DeskLocation;
   readonly followEvery: number;
+  readonly follower: { readonly module: string; readonly settings: unknown } | undefined;
 }
 
 export interface DeskCall {
@@ -32,7 +36,10 @@ export interface DeskError {
   readonly index?: number;
 }
 /** A result is JSON: for a long summary half the work, on this side, of the clone that would be made of it. */
-export type DeskReply = { readonly id: number; readonly result?: string; readonly error?: DeskError } | { readonly trouble: DeskError };
+export type DeskReply =
+  | { readonly id: number; readonly result?: string; readonly error?: DeskError }
+  | { readonly trouble: DeskError }
+  | { readonly said: unknown };
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -46,10 +53,18 @@ const CLOSE_MS = 2000;
 const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
 
 /** Opens the desk. Its thread keeps no process alive but while it is asked something, and is started again by the next question should it die. */
-export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS, onTrouble = () => {} }: DeskOptions = {}): LogSearch {
-  const settings: DeskSettings = { location, followEvery };
+export function openDesk(
+  location: DeskLocation,
+  { followEvery = FOLLOW_EVERY_MS, onTrouble = () => {}, follower }: DeskOptions = {},
+): LogSearch {
+  const settings: DeskSettings = {
+    location,
+    followEvery,
+    follower: follower && { module: follower.module.href, settings: follower.settings },
+  };
   let closed = false;
   let calls = 0;
+  let again: NodeJS.Timeout | undefined;
   let desk: { thread: Worker; waiting: Map<number, Waiting> } | undefined;
 
   const start = (): { thread: Worker; waiting: Map<number, Waiting> } => {
@@ -61,6 +76,7 @@ export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS
     const waiting = new Map<number, Waiting>();
     thread.unref();
     thread.on('message', (reply: DeskReply) => {
+      if ('said' in reply) return follower?.onSaid(reply.said);
       if ('trouble' in reply) return onTrouble(revived(reply.trouble));
       const { id, result, error } = reply;
       const asked = waiting.get(id);
@@ -77,7 +93,10 @@ export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS
       if (desk?.thread === thread) desk = undefined;
       const died = new Error('the thread that searches the log died', { cause });
       for (const { reject } of waiting.values()) reject(died);
-      if (!closed) onTrouble(died);
+      if (closed) return;
+      onTrouble(died);
+      // Whoever follows is not asked anything: nobody else would start it again.
+      if (follower !== undefined) again = setTimeout(() => void (desk ??= start()), FOLLOW_EVERY_MS).unref();
     });
     return { thread, waiting };
   };
@@ -97,10 +116,13 @@ export function openDesk(location: DeskLocation, { followEvery = FOLLOW_EVERY_MS
   return {
     search: (query) => ask('search', query),
     summary: (query) => ask('summary', query),
+    users: () => ask('users'),
+    uses: (query) => ask('uses', query),
     expired: (kind, before, limit) => ask('expired', kind, before, limit),
     forget: (indexes) => ask('forget', indexes),
     progress: () => ask('progress'),
     async close() {
+      clearTimeout(again);
       const thread = desk?.thread;
       if (closed || thread === undefined) {
         closed = true;

@@ -63,7 +63,7 @@ export interface AuditEntry {
    * `reported` (to the owner of a register that a value is wrong), and what came of it: `withdrawn`, `corrected`, `unfounded`, `elsewhere`;
    * `answered`, `compared` or `mismatch` (values were compared, and did not leave), `abandoned` (the caller went away), `incomplete` (asked again later, and not enough came: nothing left), or a problem code; of a
    * `delivery` `sent` or `fetched`, or why it was refused though it is there; of a `shut-out` `shut-out` or `let-in`, and `shut-out-unavailable` where
-   * what the entry before said may not have taken effect.
+   * what the entry before said may not have taken effect; of an `alert` the rule.
    */
   readonly outcome?: string;
   /** From the request's arrival to this entry. */
@@ -81,6 +81,7 @@ export interface AuditEntry {
   /** Who was shut out or let in: see `Target` in src/access/shut-outs.ts. */
   readonly shutOut?: ShutOutOf;
   readonly retention?: Retention;
+  readonly alert?: Alert;
   readonly logKey?: Handover;
   /** Digest of the configuration that decided. */
   readonly config: string;
@@ -92,6 +93,13 @@ export interface ShutOutOf {
   readonly value?: string;
   readonly perMinute?: number;
   readonly until?: string;
+}
+
+/** What was counted within a day, or a few minutes, at how much it is remarkable, and what was done about it. */
+export interface Alert {
+  readonly count: number;
+  readonly threshold: number;
+  readonly action: 'warn' | 'slow' | 'stop';
 }
 
 /** Bodies about to be forgotten: of the kinds named, with a time before the one beside each. */

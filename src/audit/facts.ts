@@ -17,6 +17,23 @@ export interface Facts {
   readonly keys: readonly Buffer[];
   /** What the summary counts of it. */
   readonly count: Count | undefined;
+  /** The grant that it used. */
+  readonly use: Use | undefined;
+  /** The entry itself, where the body is one. */
+  readonly entry: AuditEntry | undefined;
+}
+
+/** That something was given, compared or reported under a grant. */
+export interface Use {
+  readonly agency: string;
+  readonly grant: string;
+  readonly actor: string | undefined;
+  /** Months since the year 0, in Viet Nam. */
+  readonly month: number;
+  readonly time: number;
+  readonly officer: string | undefined;
+  /** Words for the fields that were given, compared or reported, and for the papers that were not asked for. */
+  readonly given: readonly string[];
 }
 
 export interface Count {
@@ -27,8 +44,8 @@ export interface Count {
   readonly measures: readonly (readonly [word: string, times: number])[];
 }
 
-export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field' | 'pair' | 'tally';
 export type KeyRole = 'subject' | 'id' | 'dossier' | 'concerned';
+export type WordRole = (typeof COLUMNS)[number] | 'legalBasis' | 'source' | 'field' | 'pair' | 'tally' | 'grant' | 'paper';
 
 const KEY_BYTES = 16;
 const LONGEST_WORD = 400;
@@ -86,7 +103,16 @@ export function factsReader(): (body: string) => Facts {
       return ofEntry(JSON.parse(body) as AuditEntry, shaped);
     } catch {
       // A body that is no entry has no facts: no condition finds it, but whoever comes across it is told that the log is broken.
-      return { time: null, columns: COLUMNS.map(() => undefined), pairs: [], ...shaped([], [], []), keys: [], count: undefined };
+      return {
+        time: null,
+        columns: COLUMNS.map(() => undefined),
+        pairs: [],
+        ...shaped([], [], []),
+        keys: [],
+        count: undefined,
+        use: undefined,
+        entry: undefined,
+      };
     }
   };
 }
@@ -117,6 +143,30 @@ function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
     ),
     keys,
     count: Number.isNaN(time) ? undefined : countOf(entry, dayAt(time)),
+    use: Number.isNaN(time) ? undefined : useOf(entry, time),
+    entry,
+  };
+}
+
+/** Months since the year 0 of a month YYYY-MM. */
+export const monthNumber = (month: string): number => Number(month.slice(0, -3)) * 12 + Number(month.slice(-2)) - 1;
+/** Two grants of an agency may have had one name, for one procedure after the other. */
+export const grantWord = (procedure: string, grant: string): string => wordOf('grant', `${procedure}\n${grant}`);
+
+const USED: readonly (string | undefined)[] = ['answered', 'compared', 'mismatch', 'reported'];
+
+function useOf({ kind, outcome, agency, procedure = '', grant, actor, officer, ...left }: AuditEntry, time: number): Use | undefined {
+  if (kind !== 'outcome' || grant === undefined || !USED.includes(outcome)) return undefined;
+  const { compared = {}, fields = Object.keys(compared), papers = {} } = left;
+  const replaced = Object.entries(papers).filter(([, verdict]) => verdict !== 'ask' && verdict !== 'pending');
+  return {
+    agency: wordOf('agency', agency),
+    grant: grantWord(procedure, grant),
+    actor: actor === undefined ? undefined : wordOf('actor', actor),
+    month: monthNumber(dayText(dayAt(time)).slice(0, -3)),
+    time,
+    officer: officer === undefined ? undefined : wordOf('officer', officer),
+    given: [...fields.map((at) => wordOf('field', at)), ...replaced.map(([id]) => wordOf('paper', id))],
   };
 }
 

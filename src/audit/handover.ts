@@ -1,5 +1,5 @@
 /** How one key of the log takes over from another, so that whoever trusts the older may trust the newer. Pure, and of use without a gateway. */
-import { type KeyObject, sign, verify } from 'node:crypto';
+import { verify } from 'node:crypto';
 import { fromBase64, parseVerifierKey, type VerifierKey } from './checkpoint.ts';
 
 /** The key of the log that signs from here on, vouched for by the one before. */
@@ -11,13 +11,7 @@ export interface Handover {
 }
 
 /** What the older key signs. It cannot be taken for a checkpoint, whose second line is a number. */
-const handoverText = (origin: string, key: string): Buffer => Buffer.from(`oncegate log key\n${origin}\n${key}\n`);
-
-/** The newer key's introduction, made with the older one's private key. */
-export const handOver = (origin: string, key: string, older: KeyObject): Handover => ({
-  key,
-  signature: sign(null, handoverText(origin, key), older).toString('base64'),
-});
+export const handoverText = (origin: string, key: string): Buffer => Buffer.from(`oncegate log key\n${origin}\n${key}\n`);
 
 /** The newer key, where one of the keys that are trusted vouches for it; undefined where none does. */
 export function takenOver(handover: unknown, trusted: readonly VerifierKey[]): VerifierKey | undefined {

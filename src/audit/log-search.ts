@@ -1,7 +1,8 @@
 /** The search over a copy of the log in a database: follows first, answers then, and opens the copy anew where it is spoilt. */
 import { alone } from './alone.ts';
+import { type Customs, customsOf } from './custom.ts';
 import { expired, forget } from './forgetting.ts';
-import { type Projection, projectionOf } from './projection.ts';
+import { type Projection, projectionOf, type Told } from './projection.ts';
 import { candidates } from './query.ts';
 import type { Found, LogSearch, SearchQuery } from './search.ts';
 import { broken, prunedBefore, readSound } from './sound.ts';
@@ -9,6 +10,7 @@ import type { Database } from './sql.ts';
 import { openSqliteDatabase } from './sql-sqlite.ts';
 import type { LogReader } from './store.ts';
 import { summarise } from './summary.ts';
+import { users, uses } from './used.ts';
 
 /** How often an answer is begun again because the copy was, meanwhile. */
 const MAX_TRIES = 5;
@@ -17,12 +19,15 @@ const CLOSED = 'the search is closed';
 /** A search, and what its keeper does between the questions. */
 export interface KeptSearch extends LogSearch {
   follow(): Promise<void>;
+  /** Days since 1970 in Viet Nam, `to` exclusive; of what was taken over so far. */
+  customs(agency: string, from: number, to: number): Promise<Customs>;
 }
 
-export const openSqliteSearch = (path: string, reader: LogReader): KeptSearch => searchOver(async () => openSqliteDatabase(path), reader);
-export const openPostgresSearch = (url: string, reader: LogReader): KeptSearch =>
+export const openSqliteSearch = (path: string, reader: LogReader, told: Told = () => {}): KeptSearch =>
+  searchOver(async () => openSqliteDatabase(path), reader, told);
+export const openPostgresSearch = (url: string, reader: LogReader, told: Told = () => {}): KeptSearch =>
   // Its client is loaded where it is used alone.
-  searchOver(async () => (await import('./sql-postgres.ts')).openPostgresDatabase(url), reader);
+  searchOver(async () => (await import('./sql-postgres.ts')).openPostgresDatabase(url), reader, told);
 
 interface Copy {
   readonly database: Database;
@@ -31,12 +36,12 @@ interface Copy {
   caughtUp(): Promise<number>;
 }
 
-function searchOver(open: () => Promise<Database>, reader: LogReader): KeptSearch {
+function searchOver(open: () => Promise<Database>, reader: LogReader, told: Told): KeptSearch {
   let opened: Promise<Copy> | undefined;
   let closed = false;
   const copy = (): Promise<Copy> => {
     if (closed) return Promise.reject(new Error(CLOSED));
-    const opening = (opened ??= open().then((database) => copyOf(database, reader)));
+    const opening = (opened ??= open().then((database) => copyOf(database, reader, told)));
     opening.catch(() => {
       // Whoever asks next tries again.
       if (opened === opening) opened = undefined;
@@ -63,7 +68,7 @@ function searchOver(open: () => Promise<Database>, reader: LogReader): KeptSearc
   const renewed = async (spoilt: Database): Promise<Copy> => {
     await spoilt.close();
     await spoilt.discard();
-    return copyOf(await open(), reader);
+    return copyOf(await open(), reader, told);
   };
 
   /** An answer of a copy that was of this log, and had what is on record now, from the first statement to the last. */
@@ -81,8 +86,11 @@ function searchOver(open: () => Promise<Database>, reader: LogReader): KeptSearc
 
   return {
     follow: () => using(async (copy) => void (await copy.caughtUp())),
+    customs: (agency, from, to) => using(({ database }) => customsOf(database, agency, from, to)),
     search: (query) => answer(({ database }, next) => find(database, reader, query, next)),
     summary: (query) => answer(({ database }) => summarise(database, query)),
+    users: () => answer(({ database }) => users(database)),
+    uses: (query) => answer(({ database }) => uses(database, query)),
     expired: (kind, before, limit) => answer(({ database }) => expired(database, kind, before, limit)),
     forget: (indexes) => answer(({ database }) => database.transaction((sql) => forget(sql, indexes))),
     async progress() {
@@ -97,8 +105,8 @@ function searchOver(open: () => Promise<Database>, reader: LogReader): KeptSearc
   };
 }
 
-function copyOf(database: Database, reader: LogReader): Copy {
-  const projection = projectionOf(database, reader);
+function copyOf(database: Database, reader: LogReader, told: Told): Copy {
+  const projection = projectionOf(database, reader, told);
   const serially = alone();
   let waiting: Promise<number> | undefined;
   return {

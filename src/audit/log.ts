@@ -15,9 +15,9 @@ export class LogUnavailable extends Error {}
 /** A key of the log at work. */
 export interface LogSigner {
   /** A signed note with this checkpoint. */
-  readonly sign: (checkpoint: Checkpoint) => string;
+  readonly sign: (checkpoint: Checkpoint) => string | Promise<string>;
   /** The entries by which it takes over from the key before, where it has not signed the log yet. */
-  readonly takeOver: (() => readonly AuditEntry[]) | undefined;
+  readonly takeOver: (() => Promise<readonly AuditEntry[]>) | undefined;
 }
 
 export interface LogSettings {
@@ -136,11 +136,11 @@ export class AuditLog {
   /** Commits what waits. What that is, is settled when it is this process's turn to write: whatever came while another wrote goes along. */
   async #commit(): Promise<void> {
     let taken: Taken | undefined;
-    const make = (): Batch => {
+    const make = async (): Promise<Batch> => {
       taken = { from: this.#edge.size, batch: this.#waiting.splice(0, NEWEST), checkpoint: undefined };
       // Whoever was taken is in `taken` before anything can throw: nobody would answer him otherwise.
       const signer = this.#settings.signer(this.#checkpoint);
-      taken = { ...taken, batch: takingOver(signer, taken.batch) };
+      taken = { ...taken, batch: await takingOver(signer, taken.batch) };
       return this.#make(taken, signer);
     };
     try {
@@ -157,12 +157,14 @@ export class AuditLog {
     if (taken !== undefined) this.#answer(taken);
   }
 
-  #make(taken: Taken, signer: LogSigner): Batch {
+  async #make(taken: Taken, signer: LogSigner): Promise<Batch> {
     const { origin } = this.#settings;
     const { from, batch } = taken;
     for (const { body } of batch) this.#edge.append(leafHash(body));
     // Intents too: an entry without a signature behind it could be put in by anybody who can write to the store, and be signed with the next.
-    if (batch.length > 0) taken.checkpoint = signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    // An empty batch is signed for nothing but to try: a log that cannot be signed cannot be written.
+    const signed = await signer.sign({ origin, size: this.#edge.size, root: this.#edge.root() });
+    if (batch.length > 0) taken.checkpoint = signed;
     return { entries: batch.map(({ body }) => body), tiles: this.#edge.tilesSince(from), checkpoint: taken.checkpoint };
   }
 
@@ -228,9 +230,15 @@ export class AuditLog {
 }
 
 /** A key that signs the log for the first time says so first. */
-function takingOver({ takeOver }: LogSigner, batch: readonly Waiting[]): readonly Waiting[] {
+async function takingOver({ takeOver }: LogSigner, batch: readonly Waiting[]): Promise<readonly Waiting[]> {
   if (takeOver === undefined) return batch;
-  const entries = takeOver().map((entry) => ({ entry, body: canonicalJson(entry), receipt: false, resolve: () => {}, reject: () => {} }));
+  const entries = (await takeOver()).map((entry) => ({
+    entry,
+    body: canonicalJson(entry),
+    receipt: false,
+    resolve: () => {},
+    reject: () => {},
+  }));
   return [...entries, ...batch];
 }
 

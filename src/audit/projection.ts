@@ -1,5 +1,6 @@
 /** Follows the log into the searchable copy, step by step, and begins anew where the copy is not of this log. */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { AuditEntry } from './entry.ts';
 import { beginning, FORM, PROGRESS, TABLES } from './search-tables.ts';
 import type { Database, Sql } from './sql.ts';
 import type { LogReader } from './store.ts';
@@ -24,7 +25,10 @@ export interface Projection {
   standing(): Promise<Standing>;
 }
 
-export function projectionOf(database: Database, reader: LogReader): Projection {
+/** Told of entries as they were read to be taken over, from an index on: of some again where that came to nothing. */
+export type Told = (from: number, entries: readonly (AuditEntry | undefined)[]) => void;
+
+export function projectionOf(database: Database, reader: LogReader, told: Told): Projection {
   const numbers = new Numbers();
   const standing = async (sql: Sql = database, lock = ''): Promise<Standing & { last: string }> => {
     const [row] = await sql.all(`SELECT era, next, last FROM search_progress${lock}`);
@@ -48,7 +52,12 @@ export function projectionOf(database: Database, reader: LogReader): Projection 
       if (next < size) {
         const bodies = await reader.read(next, Math.min(size, next + STEP));
         if (bodies.length === 0) throw new Error('the log ended before its head says');
-        await take(sql, numbers, era, next, bodies);
+        const facts = bodies.map((body) => (body === undefined ? undefined : numbers.factsOf(body)));
+        await take(sql, numbers, era, next, facts);
+        told(
+          next,
+          facts.map((one) => one?.entry),
+        );
         next += bodies.length;
         last = await storedLeaf(reader, next - 1);
       }

@@ -73,8 +73,18 @@ function keysOf({ id, dossier, concerns, pseudonyms }: Conditions): Buffer[][] {
   return keys;
 }
 
-function wordsOf({ officer, procedure, agency, field, legalBasis, source, outcome, kind }: Conditions): (readonly [WordRole, string])[] {
-  const rarestFirst = { officer, procedure, agency, field, legalBasis, source, outcome, kind };
+function wordsOf({
+  officer,
+  actor,
+  procedure,
+  agency,
+  field,
+  legalBasis,
+  source,
+  outcome,
+  kind,
+}: Conditions): (readonly [WordRole, string])[] {
+  const rarestFirst = { officer, actor, procedure, agency, field, legalBasis, source, outcome, kind };
   return Object.entries(rarestFirst).flatMap(([role, text]) => (text === undefined ? [] : [[role as WordRole, text] as const]));
 }
 

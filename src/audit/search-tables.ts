@@ -36,12 +36,22 @@ export const SHAPE: Table = { name: 'search_shape', columns: { id: 'int', text: 
 export const TRAIT: Table = { name: 'search_trait', columns: { word: 'int', shape: 'int' }, key: ['word', 'shape'] };
 
 /** The members of an entry of which it has one at most. In the table 0 stands for none. */
-export const COLUMNS = ['kind', 'agency', 'officer', 'procedure', 'outcome'] as const;
+export const COLUMNS = ['kind', 'agency', 'officer', 'procedure', 'outcome', 'actor'] as const;
 
 /** Times are milliseconds, null where an entry has none that can be read. */
 export const ENTRY: Table = {
   name: 'search_entry',
-  columns: { idx: 'long', time: 'long', kind: 'int', agency: 'int', officer: 'int', procedure: 'int', outcome: 'int', shape: 'int' },
+  columns: {
+    idx: 'long',
+    time: 'long',
+    kind: 'int',
+    agency: 'int',
+    officer: 'int',
+    procedure: 'int',
+    outcome: 'int',
+    actor: 'int',
+    shape: 'int',
+  },
   key: ['idx'],
 };
 
@@ -67,4 +77,21 @@ export const TALLY: Table = {
   key: ['scope', 'day', 'agency', 'procedure'],
 };
 
-export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY];
+/**
+ * How a grant was used in a month, by the agency itself (actor 0) or a supplier: how often, when last, by which officers, and what was given. By months,
+ * since whoever cuts grants down looks back over many: with 7,200 grants in use that is 7,200 rows a month, however much is asked.
+ */
+export const USE: Table = {
+  name: 'search_use',
+  columns: { agency: 'int', grant_word: 'int', actor: 'int', month: 'int', times: 'int', last: 'long', officers: 'text', given: 'text' },
+  key: ['agency', 'grant_word', 'actor', 'month'],
+};
+
+/** Requests of an official on a day: what is their custom. */
+export const CUSTOM: Table = {
+  name: 'search_custom',
+  columns: { agency: 'int', day: 'int', officer: 'int', requests: 'int' },
+  key: ['agency', 'day', 'officer'],
+};
+
+export const TABLES: readonly Table[] = [PROGRESS, WORD, SHAPE, TRAIT, ENTRY, MENTION, SEEN, SPAN, DAY, TALLY, USE, CUSTOM];

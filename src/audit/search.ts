@@ -7,6 +7,8 @@ export interface Conditions {
   readonly pseudonyms?: readonly string[];
   readonly id?: string;
   readonly agency?: string;
+  /** The supplier that acted for an agency. */
+  readonly actor?: string;
   readonly officer?: string;
   readonly procedure?: string;
   readonly dossier?: string;
@@ -59,14 +61,44 @@ export interface DayTally {
   readonly papers: Readonly<Record<string, number>>;
 }
 
+export interface UsesQuery {
+  /** Months YYYY-MM in Viet Nam, both inclusive. */
+  readonly from: string;
+  readonly to: string;
+  readonly agencies: readonly string[];
+}
+
+/** What was done under a grant: outcomes with which something was given, compared or reported. */
+export interface GrantUse extends TimesUsed {
+  readonly agency: string;
+  readonly procedure: string;
+  readonly grant: string;
+  /** `MANY_OFFICERS` stands for as many and more. */
+  readonly officers: number;
+  /** That were given, compared or reported at least once. */
+  readonly fields: readonly string[];
+  /** That were replaced, in whole or in part, or struck at least once. */
+  readonly papers: readonly string[];
+  /** Supplier → what of it the supplier did. */
+  readonly suppliers: Readonly<Record<string, TimesUsed>>;
+}
+export interface TimesUsed {
+  readonly uses: number;
+  /** RFC 3339 UTC. */
+  readonly lastUsed: string;
+}
+
 export interface LogSearch {
   /** Newest first. Whatever was on record when it was asked is found. */
   search(query: SearchQuery): Promise<Found[]>;
   /** Days in order. Waits for the log as `search` does. Throws a RangeError where there are more than `MAX_TALLIES` rows. */
   summary(query: SummaryQuery): Promise<DayTally[]>;
+  /** Agencies under whose grants something was done, in order. Waits for the log as `search` does, as the next one does. */
+  users(): Promise<string[]>;
+  uses(query: UsesQuery): Promise<GrantUse[]>;
   /** Entries of a kind with a time before this one whose bodies are still kept, oldest first. */
   expired(kind: EntryKind, before: string, limit: number): Promise<number[]>;
-  /** Forgets entries whose bodies are about to be pruned; the summary keeps counting them until it is made again. */
+  /** Forgets entries whose bodies are about to be pruned; summary and uses keep counting them until they are made again. */
   forget(indexes: readonly number[]): Promise<void>;
   /** How many entries the log has, and how many of them the projection has taken over. */
   progress(): Promise<{ size: number; followed: number }>;
@@ -74,3 +106,4 @@ export interface LogSearch {
 }
 
 export const MAX_TALLIES = 20_000;
+export const MANY_OFFICERS = 1000;

@@ -1,16 +1,18 @@
 /** The keys of the log at work: which one signs at a time, and how it takes over from the one before. */
 import { type KeyObject, randomUUID } from 'node:crypto';
-import { bearsSignature, type Checkpoint, checkpointSigner, formatVerifierKey, parseVerifierKey, type VerifierKey } from './checkpoint.ts';
+import type { Signer } from '../signer.ts';
+import { bearsSignature, type Checkpoint, checkpointBody, formatVerifierKey, parseVerifierKey, type VerifierKey } from './checkpoint.ts';
 import type { AuditEntry } from './entry.ts';
-import { type Handover, handOver } from './handover.ts';
+import { type Handover, handoverText } from './handover.ts';
 import type { LogSettings } from './log.ts';
+import { formatNote, signatureLine } from './note.ts';
 
 export interface DatedLogKey {
   /** Milliseconds since the epoch. */
   readonly from: number;
   readonly publicKey: KeyObject;
-  readonly privateKey: KeyObject | undefined;
-  /** By which the key before vouches for it; without it that key's private half must be at hand. */
+  readonly signer: Signer | undefined;
+  /** By which the key before vouches for it; without it that key must be at hand to sign. */
   readonly handover?: Handover | undefined;
 }
 
@@ -27,28 +29,24 @@ export function logKeyRing(origin: string, dated: readonly DatedLogKey[], config
   const keys = texts.map((text) => parseVerifierKey(text));
   /** The newest checkpoint that was made here, and by which key: of any other the signatures must be read. */
   let made: { note: string; by: number } | undefined;
-  const handover = (i: number): Handover => {
-    const older = dated[i + 1]?.privateKey;
-    const made = dated[i]?.handover ?? (older && handOver(origin, texts[i] as string, older));
+  const handover = async (i: number): Promise<Handover> => {
+    const older = dated[i + 1]?.signer;
+    const made = dated[i]?.handover ?? (older && (await handOver(origin, texts[i] as string, older)));
     if (made === undefined) throw new Error('the key of the log that signed before is not at hand to vouch for the new one');
     return made;
   };
   /** From the key that signed last to key `to`: one that was never used is passed on all the same, or the chain would break. */
-  const takeOver = (from: number, to: number): AuditEntry[] => {
+  const takeOver = (from: number, to: number): Promise<AuditEntry[]> => {
     const own = { v: 1, kind: 'log-key', agency: 'gateway', client: 'gateway', config: configDigest } as const;
     const time = new Date(clock()).toISOString();
-    return Array.from({ length: Math.max(1, from - to) }, (_, i) => Math.max(from, to + 1) - 1 - i).map((i) => ({
-      ...own,
-      time,
-      id: randomUUID(),
-      logKey: handover(i),
-    }));
+    const passed = Array.from({ length: Math.max(1, from - to) }, (_, i) => Math.max(from, to + 1) - 1 - i);
+    return Promise.all(passed.map(async (i) => ({ ...own, time, id: randomUUID(), logKey: await handover(i) })));
   };
-  const signers = dated.map(({ privateKey }, i) => {
-    if (privateKey === undefined) return undefined;
-    const signing = checkpointSigner(origin, privateKey);
-    const sign = (checkpoint: Checkpoint): string => {
-      const note = signing(checkpoint);
+  const signers = dated.map(({ signer }, i) => {
+    if (signer === undefined) return undefined;
+    const sign = async (checkpoint: Checkpoint): Promise<string> => {
+      const body = checkpointBody(checkpoint);
+      const note = formatNote(body, [signatureLine(keys[i] as VerifierKey, await signer.sign(Buffer.from(body)))]);
       made = { note, by: i };
       return note;
     };
@@ -76,3 +74,9 @@ export function logKeyRing(origin: string, dated: readonly DatedLogKey[], config
     },
   };
 }
+
+/** The introduction of a newer key by an older one. */
+export const handOver = async (origin: string, key: string, older: Signer): Promise<Handover> => ({
+  key,
+  signature: (await older.sign(handoverText(origin, key))).toString('base64'),
+});

@@ -1,8 +1,10 @@
 /** Turns entries of the log into the rows by which they are searched. */
+import { storeCustoms } from './custom.ts';
 import { dayAt, type Facts, factsReader } from './facts.ts';
 import { BLOCK, DAY, ENTRY, EPOCH, MENTION, SEEN, SHAPE, SPAN, TRAIT, WORD } from './search-tables.ts';
 import type { Row, Sql, Table, Value } from './sql.ts';
 import { Tallies } from './tally.ts';
+import { Uses } from './uses.ts';
 import { Words } from './words.ts';
 
 type Taken = Facts & { readonly idx: number };
@@ -21,9 +23,9 @@ export class Numbers {
   }
 }
 
-/** Takes over the entries from index `from` on, whose bodies these are; one that was pruned leaves no row. */
-export async function take(sql: Sql, numbers: Numbers, era: number, from: number, bodies: readonly (string | undefined)[]): Promise<void> {
-  const taken = bodies.flatMap((body, i): Taken[] => (body === undefined ? [] : [{ idx: from + i, ...numbers.factsOf(body) }]));
+/** Takes over the entries from index `from` on, as which these facts were read; one that was pruned leaves no row. */
+export async function take(sql: Sql, numbers: Numbers, era: number, from: number, facts: readonly (Facts | undefined)[]): Promise<void> {
+  const taken = facts.flatMap((one, i): Taken[] => (one === undefined ? [] : [{ idx: from + i, ...one }]));
   if (taken.length === 0) return;
   const traits = new Map(taken.map(({ shape, traits }) => [shape, traits]));
   const words = (
@@ -33,7 +35,11 @@ export async function take(sql: Sql, numbers: Numbers, era: number, from: number
   const number = (word: string | undefined): number => (word === undefined ? 0 : (words.get(word) ?? 0));
 
   const tallies = new Tallies();
-  for (const { count } of taken) if (count !== undefined) tallies.add(count, number);
+  const uses = new Uses();
+  for (const { count, use } of taken) {
+    if (count !== undefined) tallies.add(count, number);
+    if (use !== undefined) uses.add(use, number);
+  }
   await sql.insert(
     ENTRY,
     taken.map(({ idx, time, columns, shape }) => [idx, time, ...columns.map(number), shapes.get(shape) ?? 0]),
@@ -46,11 +52,16 @@ export async function take(sql: Sql, numbers: Numbers, era: number, from: number
   await widen(sql, SPAN, spans(taken));
   await widen(sql, DAY, days(taken));
   await tallies.store(sql);
+  await uses.store(sql);
+  await storeCustoms(sql, taken, number);
 }
 
 const wordsOf = ({ columns, pairs }: Facts): string[] => [...columns.filter((word) => word !== undefined), ...pairs];
 
-const counted = ({ count }: Facts): string[] => count?.measures.map(([word]) => word) ?? [];
+const counted = ({ count, use }: Facts): string[] => [
+  ...(count?.measures.map(([word]) => word) ?? []),
+  ...(use ? [use.grant, ...use.given] : []),
+];
 
 async function shapesOf(
   sql: Sql,

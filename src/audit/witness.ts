@@ -1,8 +1,9 @@
 /** A witness for the logs of others (C2SP tlog-witness): it cosigns a head only where that continues every head it cosigned before. */
-import { hash, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
+import type { Signer } from '../signer.ts';
 import { type Checkpoint, readCheckpoint, verifiedSignatures } from './checkpoint.ts';
 import { checkConsistency, MAX_PATH } from './consistency.ts';
-import { cosigner } from './cosignature.ts';
+import { type Cosigner, cosigner } from './cosignature.ts';
 import { formatNote, parseNote, type SignedNote } from './note.ts';
 import { EMPTY_ROOT, HASH_BYTES } from './tree.ts';
 import { fromBase64, parseVerifierKey, type VerifierKey, WITNESS_TYPES } from './vkey.ts';
@@ -22,7 +23,7 @@ export interface WitnessStore {
 export interface WitnessSettings {
   readonly name: string;
   /** Ed25519, ML-DSA-44 or one of each: every reply bears a signature of each. */
-  readonly keys: readonly KeyObject[];
+  readonly keys: readonly Signer[];
   /** Origin of a log → the keys it may sign with. */
   readonly logs: ReadonlyMap<string, readonly VerifierKey[]>;
   readonly store: WitnessStore;
@@ -43,13 +44,13 @@ const FRESH_SECONDS = 60;
 
 export class Witness {
   readonly #settings: WitnessSettings;
-  readonly #cosigners: ReturnType<typeof cosigner>[];
+  readonly #cosigners: readonly Cosigner[];
   readonly #keys: readonly VerifierKey[];
   readonly #origins: ReadonlyMap<string, string>;
 
   constructor(settings: WitnessSettings) {
     this.#settings = settings;
-    this.#cosigners = settings.keys.map((key) => cosigner(settings.name, key));
+    this.#cosigners = settings.keys.map(({ publicKey }) => cosigner(settings.name, publicKey));
     this.#keys = this.verifierKeys.map((key) => parseVerifierKey(key, WITNESS_TYPES));
     this.#origins = new Map([...settings.logs.keys()].map((origin) => [hash('sha256', origin, 'hex'), origin]));
   }
@@ -93,11 +94,16 @@ export class Witness {
     const seconds = Math.floor(clock() / 1000);
     const fresh = known?.body === note.body ? this.#linesSince(seconds - FRESH_SECONDS, known) : [];
     if (fresh.length > 0) return { status: 200, lines: fresh.join('') };
-    const lines = this.#cosigners.map((one) => one.cosign(note.body, seconds));
+    const lines = await Promise.all(this.#cosigners.map((one, i) => this.#cosign(one, i, note.body, seconds)));
     // Only what this witness checked is kept and shown, not what others wrote below it.
     const kept = formatNote(note.body, [...signed, ...lines]);
     if (await store.replace(head.origin, oldSize, head.size, kept)) return { status: 200, lines: lines.join('') };
     return { status: 409, size: (await store.last(head.origin))?.size ?? 0 };
+  }
+
+  async #cosign({ message, line }: Cosigner, i: number, body: string, seconds: number): Promise<string> {
+    const signer = this.#settings.keys[i] as Signer;
+    return line(seconds, await signer.sign(message(body, seconds)));
   }
 
   /** What this witness said of the note since then, where it said so with each of its keys. */

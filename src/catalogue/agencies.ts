@@ -1,9 +1,15 @@
 /** Compiles agencies: their keys, and grants whose every reference and every day is checked. */
 import { createPublicKey } from 'node:crypto';
-import type { Agency, AgencyKey, Grant, Procedure, Provision, Validity } from '../domain.ts';
+import type { Agency, AgencyKey, Grant, Procedure, Provision, Supplier, Validity } from '../domain.ts';
+import type { CodeList } from './codes.ts';
 import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
+import { compileForms } from './forms.ts';
+import { compileMandates } from './mandates.ts';
+import { checkAutomated } from './misuse.ts';
+import { checkPurpose } from './purposes.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
+import { clash, withInheritance } from './successors.ts';
 import type { Surroundings } from './surroundings.ts';
 import { checkOrder, covers, days, overlap } from './validity.ts';
 
@@ -11,6 +17,8 @@ export function compileAgencies(
   files: readonly ConfigFile[],
   around: Surroundings,
   procedures: ReadonlyMap<string, readonly Procedure[]>,
+  suppliers: ReadonlyMap<string, Supplier>,
+  codes: ReadonlyMap<string, readonly CodeList[]>,
   options: { readonly sandbox: boolean },
 ): Map<string, Agency> {
   const agencies = new Map<string, Agency>();
@@ -20,22 +28,28 @@ export function compileAgencies(
     if (!options.sandbox && raw.sandbox) file.fault('/sandbox', 'sandbox-in-production', 'an agency of the sandbox');
     if (!raw.sandbox && raw.keys === 'sandbox')
       file.fault('/keys', 'sandbox-in-production', 'only an agency of the sandbox has its keys made for it');
-    if (raw.keys !== 'sandbox') checkKeys(file, raw.keys);
+    if (suppliers.has(raw.id)) file.fault('/id', 'duplicate', `a supplier is called ${raw.id} too`);
+    if (Array.isArray(raw.keys)) checkKeys(file, raw.keys);
     const unfit = deliveryFault(literal(raw.deliveries?.address), raw);
     if (unfit !== undefined) file.fault('/deliveries/address', 'connection', unfit);
+    checkAutomated(file, raw.id, raw.misuse);
     agencies.set(raw.id, {
       id: raw.id,
       name: raw.name,
       sandbox: raw.sandbox ?? false,
       ...(raw.locality === undefined ? {} : { locality: raw.locality }),
       scopes: new Set(raw.scopes),
-      keys: raw.keys,
+      keys: raw.keys ?? [],
       ...(raw.deliveries === undefined ? {} : { deliveries: raw.deliveries }),
-      grants: compileGrants(file, raw, around, procedures),
+      grants: compileGrants(file, raw, around, procedures, codes),
       owns: compileOwned(file, raw, around),
+      ...(raw.suppliers === undefined ? {} : { suppliers: compileMandates(file, raw, suppliers, around) }),
+      ...(raw.endedOn === undefined ? {} : { endedOn: raw.endedOn }),
+      ...compileForms(file, raw),
+      ...(raw.misuse === undefined ? {} : { misuse: raw.misuse }),
     });
   }
-  return agencies;
+  return withInheritance(files, agencies, around.broken);
 }
 
 /** Without the scope the agency could tell nothing, without a source the scope would be of no use: one of the two was forgotten. */
@@ -76,11 +90,13 @@ function compileGrants(
   agency: RawAgency,
   around: Surroundings,
   procedures: ReadonlyMap<string, readonly Procedure[]>,
+  codes: ReadonlyMap<string, readonly CodeList[]>,
 ): Grant[] {
   const grants: Grant[] = [];
   (agency.grants ?? []).forEach((raw, i) => {
     const at = `/grants/${i}`;
     checkOrder(file, raw, at);
+    checkPurpose(file, { codes, broken: around.broken }, raw, at);
     const versions = procedures.get(raw.procedure) ?? [];
     if (versions.length === 0 && !around.broken('procedures', raw.procedure) && !around.broken('annexes'))
       file.fault(`${at}/procedure`, 'unknown-reference', `there is no procedure ${raw.procedure}`);
@@ -99,12 +115,12 @@ function compileGrants(
     }
     for (const other of grants) {
       if (other.id === raw.id) file.fault(`${at}/id`, 'duplicate', `two grants are called ${raw.id}`);
-      if (other.procedure === raw.procedure && overlap(other, raw))
-        file.fault(at, 'validity', `overlaps the grant ${other.id}, which holds ${days(other)}`);
+      if (clash(other, raw)) file.fault(at, 'validity', `overlaps the grant ${other.id}, which holds ${days(other)}`);
     }
     grants.push({
       id: raw.id,
       procedure: raw.procedure,
+      purpose: raw.purpose,
       fields: raw.fields === 'all' ? 'all' : new Set(raw.fields),
       components: raw.components === 'all' ? 'all' : new Set(raw.components),
       legalBasis: raw.legalBasis.flatMap((ref, j) => legalBasisOf(file, around, raw, ref, `${at}/legalBasis/${j}`)),

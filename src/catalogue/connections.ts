@@ -77,5 +77,6 @@ export function connectionFaults(
 /** By HTTP, or to a database whose address says so. */
 const isPlain = (address: URL | undefined): boolean => address?.protocol === 'http:' || address?.searchParams.get('sslmode') === 'disable';
 
-const inTheOpen = (address: URL | undefined): boolean =>
+/** Whether whoever is on the way could read and change what goes there. */
+export const inTheOpen = (address: URL | undefined): boolean =>
   address?.protocol === 'http:' && !/^(127(\.\d+){3}|\[::1\]|localhost)$/.test(address.hostname);

@@ -6,13 +6,15 @@ import type { Fault } from './faults.ts';
 /** The kinds of files that have a directory, and which; an operator may do without those of `OPTIONAL`. */
 export const FOLDERS = {
   agency: 'agencies',
+  supplier: 'suppliers',
+  issuer: 'issuers',
   procedure: 'procedures',
   source: 'sources',
   legal: 'legal',
   coverage: 'coverage',
   codes: 'codes',
 } as const;
-const OPTIONAL: readonly string[] = ['coverage'];
+const OPTIONAL: readonly string[] = ['coverage', 'suppliers', 'issuers'];
 
 /** `gateway` is the single file at the top, `places` the one beside the tables of places. */
 export const SINGLE = { gateway: 'gateway.yaml', places: 'places/places.yaml' } as const;

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source } from '../domain.ts';
+import type { Agency, CitizenIssuer, CoverageScope, Procedure, Provision, Source, Supplier } from '../domain.ts';
 import type { Places } from '../vietnam/places/places.ts';
 import { compileAgencies } from './agencies.ts';
 import { compileCitizens } from './citizens.ts';
@@ -14,15 +14,19 @@ import { ConfigurationError, type Fault } from './faults.ts';
 import { type ConfigFile, readFiles } from './files.ts';
 import type { Kind } from './folders.ts';
 import { CRIME_PREVENTION_ONLY, crimePreventionIn } from './forbidden.ts';
+import { checkSpokenFor, compileIssuers, type TokenIssuer } from './issuers.ts';
 import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
+import { type CatalogueLimits, compileLimits } from './limits.ts';
 import { meanings } from './meaning.ts';
+import { type MisuseRules, misuseRules } from './misuse.ts';
 import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
 import type { RawGateway, RawProcedure } from './raw.ts';
 import { loadSchemas, type Schemas } from './schemas.ts';
 import { type AdapterFacts, compileSources } from './sources.ts';
+import { compileSuppliers } from './suppliers.ts';
 import type { Broken, Surroundings } from './surroundings.ts';
 import { addTableProcedures } from './table-procedures.ts';
 import { checkOrder, days, overlap } from './validity.ts';
@@ -47,13 +51,20 @@ export interface GatewaySettings {
   readonly completion: { readonly forHours: number; readonly keepHours: number; readonly perAgency: number };
   /** Days for which a reported value counts as under review, and for which what became of the report is kept; reports that an agency may have open. */
   readonly corrections: { readonly reviewDays: number; readonly keepDays: number; readonly openPerAgency: number };
+  /** How often agencies, their officials and citizens may ask. */
+  readonly limits: CatalogueLimits;
   /** Absent where no citizen's token is taken. */
   readonly citizens?: CitizenIssuer;
+  /** What honest work does not look like. */
+  readonly misuse: MisuseRules;
 }
 
 export interface Catalogue {
   readonly gateway: GatewaySettings;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly suppliers: ReadonlyMap<string, Supplier>;
+  /** Who else issues tokens to agencies, by `iss`. */
+  readonly issuers: ReadonlyMap<string, TokenIssuer>;
   /** All versions of each procedure, oldest first; those too of which only an annex is known, and which have no form. */
   readonly procedures: ReadonlyMap<string, readonly Procedure[]>;
   /** A code that was replaced → the code of the procedure that took its place. */
@@ -106,7 +117,8 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
   addTableProcedures(procedures, rows, compileEvidence(valid('evidence'), rows, around), around);
   // What was replaced is no longer asked for: its successor may cite its rows.
   for (const old of successors.keys()) procedures.delete(old);
-  const agencies = compileAgencies(valid('agency'), around, procedures, options);
+  const suppliers = compileSuppliers(valid('supplier'), options);
+  const agencies = compileAgencies(valid('agency'), around, procedures, suppliers, codes, options);
   checkAgencies(valid('source'), agencies, broken);
   const [gateway] = valid('gateway');
   const raw = gateway?.value as RawGateway | undefined;
@@ -114,9 +126,12 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
     gateway?.fault('/logOrigin', 'sandbox-in-production', 'the name of the sandbox’s log: take one of your own, it can never change');
   }
   const citizens = gateway && raw?.citizens && compileCitizens(gateway, raw.citizens, options);
+  const issuers = compileIssuers(valid('issuer'), { agencies, citizens, broken, sandbox: options.sandbox });
+  checkSpokenFor(valid('agency'), issuers, broken);
 
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
+  const limits = compileLimits(gateway, valid('agency'));
 
   if (faults.length > 0 || places === undefined) throw new ConfigurationError(faults);
   return {
@@ -132,9 +147,13 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
       witness,
       completion: { forHours: 24, keepHours: 72, perAgency: 10_000, ...raw?.completion },
       corrections: { reviewDays: 10, keepDays: 90, openPerAgency: 200, ...raw?.corrections },
+      limits,
       ...(citizens === undefined ? {} : { citizens }),
+      misuse: misuseRules(raw?.misuse),
     },
     agencies,
+    suppliers,
+    issuers,
     procedures,
     successors,
     sources,

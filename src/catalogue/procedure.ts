@@ -41,6 +41,7 @@ export function compileProcedure(file: ConfigFile, around: Surroundings): Proced
     factSources: raw.sources,
     ...(raw.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: raw.maxAgeSeconds }),
     ...(raw.staleSeconds === undefined ? {} : { staleSeconds: raw.staleSeconds }),
+    ...(raw.people === undefined ? {} : { people: raw.people }),
     roles,
     lookUps: compiler.lookUps(),
     fields,

@@ -1,6 +1,18 @@
 /** The shapes of the configuration's files, as their JSON Schemas in `schemas/config/` let them through. */
 import type { JsonValue, KeyKind } from '../adapter.ts';
-import type { AgencyKey, Component, Deliveries, Maintenance, Protection, Scope, Source, SourceDataset, Text } from '../domain.ts';
+import type {
+  AgencyKey,
+  AgencyMisuse,
+  Component,
+  Deliveries,
+  Maintenance,
+  Protection,
+  Scope,
+  Source,
+  SourceDataset,
+  Text,
+} from '../domain.ts';
+import type { RawMisuse } from './misuse.ts';
 
 export interface RawLegal {
   id: string;
@@ -129,6 +141,7 @@ export interface RawProcedure {
   sources: string[];
   maxAgeSeconds?: number;
   staleSeconds?: number;
+  people?: number;
   roles: Record<string, RawRole>;
   fields: RawField[];
   components: RawComponent[];
@@ -137,6 +150,7 @@ export interface RawProcedure {
 export interface RawGrant {
   id: string;
   procedure: string;
+  purpose: string;
   fields: 'all' | string[];
   components: 'all' | string[];
   legalBasis: string[];
@@ -151,11 +165,46 @@ export interface RawAgency {
   sandbox?: boolean;
   locality?: string;
   scopes: Scope[];
-  keys: 'sandbox' | AgencyKey[];
+  keys?: 'sandbox' | AgencyKey[];
   deliveries?: Deliveries;
   grants?: RawGrant[];
   owns?: string[];
+  limits?: RawAgencyLimits;
+  suppliers?: RawMandate[];
+  endedOn?: string;
+  succeeds?: RawSuccession[];
+  officers?: RawForm[];
+  dossiers?: RawForm[];
+  misuse?: AgencyMisuse;
 }
+
+export interface RawSuccession {
+  agency: string;
+  from: string;
+  grants?: 'all' | string[];
+  dossiers?: boolean;
+}
+
+export interface RawForm {
+  of?: string;
+  below?: boolean;
+  number?: string;
+}
+
+export interface RawAgencyLimits {
+  agency?: { perSecond?: number; burst?: number; perDay?: number };
+  officer?: { perMinute?: number; perDay?: number };
+}
+
+export interface RawMandate {
+  supplier: string;
+  scopes: Scope[];
+  procedures: 'all' | string[];
+  validFrom: string;
+  validTo: string;
+}
+
+export type RawSupplier = Pick<RawAgency, 'id' | 'name' | 'sandbox'> & { keys: 'sandbox' | AgencyKey[] };
 
 /** Member of the dataset → rule of how it is read; a rule with `each` reads a list by a map of its own. */
 export type MemberMap = Readonly<Record<string, string | { readonly each?: MemberMap }>>;
@@ -201,6 +250,8 @@ export interface RawGateway {
   completion?: { forHours?: number; keepHours?: number; perAgency?: number };
   corrections?: { reviewDays?: number; keepDays?: number; openPerAgency?: number };
   citizens?: RawCitizens;
+  limits?: RawAgencyLimits & { citizen?: { perMinute?: number } };
+  misuse?: RawMisuse;
 }
 
 export interface RawCitizens {

@@ -7,7 +7,10 @@ import type { Schemas } from './schemas.ts';
  * Whether a file of the folder, or any file of it where no name is given, has faults of its own: a reference to what stands in it is no
  * second fault.
  */
-export type Broken = (folder: 'legal' | 'procedures' | 'sources' | 'datasets' | 'agencies' | 'annexes', name?: string) => boolean;
+export type Broken = (
+  folder: 'legal' | 'procedures' | 'sources' | 'datasets' | 'agencies' | 'suppliers' | 'issuers' | 'annexes' | 'codes',
+  name?: string,
+) => boolean;
 
 /** What a procedure may refer to. */
 export interface Surroundings {

@@ -1,6 +1,7 @@
 /** What every command is given and uses. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { JWK } from 'jose';
 import type { Environment } from '../app.ts';
 import { parseVerifierKey, type VerifierKey } from '../audit/checkpoint.ts';
 import { Client, ClientError } from '../client.ts';
@@ -40,7 +41,13 @@ export function runningAt({ dataDirectory }: Environment): string | undefined {
 }
 
 /** A client of the gateway named, or of the one that runs here. */
-export function client({ environment }: CommandLine, agency: string, keyFile: string | undefined, gateway?: string): Client {
+export function client(
+  { environment }: CommandLine,
+  agency: string,
+  keyFile: string | undefined,
+  gateway?: string,
+  proofKey?: JWK,
+): Client {
   const { dataDirectory } = environment;
   const address = join(dataDirectory, 'address');
   const at = runningAt(environment);
@@ -59,5 +66,5 @@ export function client({ environment }: CommandLine, agency: string, keyFile: st
         : `${message}\n  no gateway runs on the data directory ${dataDirectory} (there is no ${address}); ONCEGATE_DATA names another`,
     );
   }
-  return new Client(issuer, agency, JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>, doubt);
+  return new Client(issuer, agency, JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>, doubt, proofKey);
 }

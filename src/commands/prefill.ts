@@ -11,6 +11,7 @@ export const prefill: Command = async (argv, line) => {
     allowPositionals: true,
     options: {
       agency: { type: 'string' },
+      supplier: { type: 'string' },
       related: { type: 'string', multiple: true, default: [] },
       dossier: { type: 'string' },
       key: { type: 'string' },
@@ -32,8 +33,9 @@ export const prefill: Command = async (argv, line) => {
     }),
   );
   const dossier = values.dossier ?? `${agency}-${dayInVietnam(Date.now()).slice(2).replaceAll('-', '')}-0001`;
-  const gateway = client(line, agency, values.key);
-  const token = await gateway.token('prefill');
+  const { supplier } = values;
+  const gateway = client(line, supplier ?? agency, values.key);
+  const token = await gateway.token('prefill', supplier === undefined ? undefined : agency);
   const reply = await gateway.prefill(token, {
     procedure,
     dossier,

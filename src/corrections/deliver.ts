@@ -2,10 +2,11 @@
 
 import { SourceError } from '../adapter.ts';
 import type { Catalogue } from '../catalogue/load.ts';
-import type { Clock } from '../domain.ts';
+import { type Clock, dayInVietnam } from '../domain.ts';
 import type { Report as Tell } from '../later/keeper.ts';
 import { later } from '../later/pauses.ts';
 import { heldBack, type Standing } from '../stages/authenticate.ts';
+import { isOver } from '../stages/grant.ts';
 import type { RecordTools } from '../stages/record.ts';
 import { onRecord } from './record.ts';
 import type { Ticket } from './store.ts';
@@ -41,7 +42,9 @@ export function deliverStep(tools: DeliverTools): (ticket: Ticket, stop: AbortSi
   /** Who is to hear of it as it is now; an open report is heard of by its owner alone. */
   const hearer = ({ state, source, agency }: Ticket): string | undefined => {
     const heard = state === 'reported' || state === 'withdrawn' ? ownerOf(catalogue, source) : catalogue.agencies.get(agency);
-    return heard?.deliveries === undefined ? undefined : heard.id;
+    // Whoever ended is told nothing any more, least of all of a person.
+    const gone = heard === undefined || isOver(heard, dayInVietnam(clock()));
+    return gone || heard.deliveries === undefined ? undefined : heard.id;
   };
   /** Nothing more to do in this state. */
   const rest = (ticket: Ticket): Ticket => ({ ...ticket, due: ticket.state === 'reported' ? ticket.ends : undefined });

@@ -1,10 +1,11 @@
 /** What agency and owner do with a report once it is there: look at it, answer it, withdraw it. */
 import { randomUUID } from 'node:crypto';
+import { actorIn } from '../access/mandates.ts';
 import type { RecordName } from '../cache/records.ts';
 import type { Caller } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import { onRecord } from './record.ts';
-import { inStore, opened, type ReportTools } from './report.ts';
+import { inStore, opened, type ReportTools, reportedBy } from './report.ts';
 import type { Ticket, TicketState } from './store.ts';
 import { type CorrectionAnswer, type CorrectionView, ownerOf, toldView, viewOf, type Wrong } from './wrong.ts';
 
@@ -39,6 +40,12 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
     return ticket;
   };
 
+  const openedFor = (caller: Caller, ticket: Ticket): Wrong => {
+    const wrong = opened(seal, ticket);
+    if (!reportedBy(caller, wrong)) throw new Problem('unknown-correction');
+    return wrong;
+  };
+
   /** What nobody needs any more is not kept: whose record it was, and what was said of it. */
   const close = async (
     caller: Caller,
@@ -54,6 +61,7 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
       kind: 'outcome',
       agency: caller.agency.id,
       client: caller.client,
+      ...actorIn(caller),
       outcome,
     } as const;
     await onRecord(tools, wrong.entry, own);
@@ -74,7 +82,7 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
   return {
     async show(caller, id) {
       const ticket = await find(caller, id, (one, found) => reported(one, found) || owned(one, found));
-      const wrong = opened(seal, ticket);
+      const wrong = openedFor(caller, ticket);
       const view = viewOf(ticket, wrong, catalogue);
       if (!owned(caller, ticket) || wrong.report === undefined) return view;
       await onRecord(tools, wrong.entry, { kind: 'delivery', agency: caller.agency.id, client: caller.client, outcome: 'fetched' });
@@ -97,7 +105,7 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
     },
     async withdraw(caller, id) {
       const ticket = await find(caller, id, reported);
-      const wrong = opened(seal, ticket);
+      const wrong = openedFor(caller, ticket);
       if (ticket.state === 'withdrawn') return viewOf(ticket, wrong, catalogue);
       if (wrong.report === undefined) throw new Problem('correction-closed');
       return close(caller, ticket, 'withdrawn', wrong, 'withdrawn', undefined);

@@ -1,6 +1,6 @@
 /** Reports of wrong values, in PostgreSQL: for gateways that share them. */
 import { randomUUID } from 'node:crypto';
-import { openTable } from '../later/postgres-table.ts';
+import { openTable } from '../audit/postgres-table.ts';
 import type { Ticket, TicketState, TicketStore } from './store.ts';
 
 const TABLE = `

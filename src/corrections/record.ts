@@ -6,7 +6,7 @@ import { Problem } from '../problems.ts';
 import type { RecordTools } from '../stages/record.ts';
 
 /** What of the entry of the report its further entries repeat. */
-const REPEATED = ['v', 'id', 'procedure', 'dossier', 'legalBasis', 'subjects', 'fields', 'withheldUntil'] as const;
+const REPEATED = ['v', 'id', 'procedure', 'dossier', 'purpose', 'legalBasis', 'subjects', 'fields', 'withheldUntil'] as const;
 export type Repeated = Pick<AuditEntry, (typeof REPEATED)[number]>;
 
 export const repeatedOf = ({ entry }: Receipt): Repeated =>
@@ -16,7 +16,7 @@ export const repeatedOf = ({ entry }: Receipt): Repeated =>
 export async function onRecord(
   { log, configDigest, clock }: Pick<RecordTools, 'log' | 'configDigest' | 'clock'>,
   repeated: Repeated,
-  own: Pick<AuditEntry, 'kind' | 'agency' | 'client' | 'outcome'> & Partial<Pick<AuditEntry, 'id' | 'completes'>>,
+  own: Pick<AuditEntry, 'kind' | 'agency' | 'client' | 'outcome'> & Partial<Pick<AuditEntry, 'id' | 'completes' | 'actor'>>,
 ): Promise<void> {
   try {
     await log.append({ ...repeated, ...own, time: new Date(clock()).toISOString(), config: configDigest }, { receipt: true });

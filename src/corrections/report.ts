@@ -1,4 +1,5 @@
 /** An agency says that a register has a value wrong: authorised as a prefill is, on record, and then kept for the register's owner. */
+import { actorIn } from '../access/mandates.ts';
 import type { RecordName } from '../cache/records.ts';
 import type { Authorised, Binding, Caller, Outcome, PlannedLookUp, Receipt } from '../domain.ts';
 import { type ExchangeTools, refusedOnRecord, resolveInTime } from '../exchange.ts';
@@ -32,6 +33,7 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
   const { store, seal, nameOf, catalogue, clock } = tools;
   const record = new ExchangeRecord(tools, caller, request, { body });
   return refusedOnRecord(record, async () => {
+    tools.admit(caller, request);
     const authorised = authorise(caller, request, tools);
     const { index, binding, lookUp } = boundField(authorised, field, source);
     const role = authorised.procedure.roles.get(lookUp.role);
@@ -79,7 +81,10 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
 
     const sameAgain = async (): Promise<Corrected | undefined> => {
       const first = await inStore(() => store.same(about));
-      return first && release(viewOf(first, opened(seal, first), catalogue));
+      if (first === undefined) return undefined;
+      const wrong = opened(seal, first);
+      // For which dossier somebody else reported it is not a supplier's to know.
+      return release(viewOf(first, reportedBy(caller, wrong) ? wrong : { ...wrong, ...told }, catalogue));
     };
     const again = await sameAgain();
     if (again !== undefined) return again;
@@ -89,6 +94,7 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
     const wrong: Wrong = {
       ...told,
       client: caller.client,
+      ...actorIn(caller),
       entry: repeatedOf(released.receipt),
       tries: 0,
       report: { kind, key, evidence, ...(claim === undefined ? {} : { claim }), ...(reason === undefined ? {} : { reason }) },
@@ -127,6 +133,9 @@ function unknownRecord(outcome: Outcome | undefined): Problem {
   const { reason, retryAfterSeconds } = outcome;
   return new Problem('record-unknown', { detail: reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) });
 }
+
+/** A supplier's are those that it reported itself, and the agency's all of them. */
+export const reportedBy = ({ actor }: Caller, wrong: Wrong): boolean => actor === undefined || wrong.actor === actor;
 
 /** Throws a `Problem` for what was not sealed with this key: another gateway of the same database may have another. */
 export function opened(seal: TicketSeal, ticket: Ticket): Wrong {

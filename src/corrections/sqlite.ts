@@ -1,13 +1,8 @@
 /** Reports of wrong values, in an SQLite file beside the log's. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { together } from '../later/sqlite.ts';
+import type { SQLOutputValue } from 'node:sqlite';
+import { openTableFile } from '../audit/sqlite-table.ts';
 import type { Ticket, TicketState, TicketStore } from './store.ts';
-
-/** How long a change waits for that of another process. The wait blocks this one, so it is short. Milliseconds. */
-const BUSY_MS = 500;
 
 const TABLE = `
   CREATE TABLE IF NOT EXISTS correction (
@@ -23,10 +18,7 @@ const TABLE = `
 `;
 
 export function openSqliteTickets(path: string): TicketStore {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(path, { timeout: BUSY_MS });
-  // FULL: a commit is synced before anybody is told of it. What is removed is overwritten.
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; ${TABLE}`);
+  const { db, write } = openTableFile(path, TABLE);
   const insert = db.prepare(
     'INSERT INTO correction (id, agency, source, dataset, record, "values", state, created, due, ends, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (agency, record, "values") WHERE state = \'reported\' DO NOTHING',
   );
@@ -42,7 +34,6 @@ export function openSqliteTickets(path: string): TicketStore {
   const update = db.prepare(`${AS_NOW} WHERE id = ? AND lease = ?`);
   const change = db.prepare(`${AS_NOW} WHERE id = ? AND state = ?`);
   const forget = db.prepare('DELETE FROM correction WHERE due IS NULL AND ends <= ?');
-  const write = together(db);
   const one = (row: Record<string, SQLOutputValue> | undefined): Ticket | undefined => row && toTicket(row);
 
   return {

@@ -30,6 +30,8 @@ export interface CorrectionAnswer {
 /** What is sealed. Personal data. */
 export interface Wrong {
   readonly client: string;
+  /** The supplier that reported it for the agency. */
+  readonly actor?: string;
   readonly officer: string;
   readonly dossier: string;
   readonly procedure: string;

@@ -11,12 +11,20 @@ import { formRoute } from './agency/forms.ts';
 import { placeRoutes } from './agency/places.ts';
 import { type Exchange, spliced } from './agency/prefilled.ts';
 import { procedureRoutes } from './agency/procedures.ts';
+import { type SimulationTools, simulationRoute } from './agency/simulation.ts';
 import { type SourceTools, sourceRoute } from './agency/sources.ts';
 import { type VerificationRoute, verificationRoute } from './agency/verifications.ts';
 import { goneSignal } from './deadline.ts';
 import { callerOf, operation, type RouteAuthentication } from './operation.ts';
 
-export interface AgencyTools extends SourceTools, VerificationRoute, CompletionTools, CorrectionTools, BatchTools, ChangesTools {
+export interface AgencyTools
+  extends SimulationTools,
+    SourceTools,
+    VerificationRoute,
+    CompletionTools,
+    CorrectionTools,
+    BatchTools,
+    ChangesTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -57,6 +65,7 @@ export const agencyRoutes = (tools: AgencyTools): FastifyPluginAsync => {
     completionRoute(server, tools);
     verificationRoute(server, tools);
     correctionRoutes(server, tools);
+    simulationRoute(server, tools);
     procedureRoutes(server, tools);
     formRoute(server, tools);
     sourceRoute(server, tools);

@@ -8,6 +8,7 @@ import type { Pseudonyms } from '../pseudonyms.ts';
 import type { Standing } from '../stages/authenticate.ts';
 import { entryRoutes } from './audit/entries.ts';
 import { exportRoute } from './audit/export.ts';
+import { grantsRoute } from './audit/grants.ts';
 import { searchRoute } from './audit/search.ts';
 import { summaryRoute } from './audit/summary.ts';
 import type { RouteAuthentication } from './operation.ts';
@@ -30,5 +31,6 @@ export const auditorRoutes =
     searchRoute(server, tools);
     exportRoute(server, tools);
     summaryRoute(server, tools);
+    grantsRoute(server, tools);
     entryRoutes(server, tools);
   };

@@ -20,6 +20,8 @@ export interface CitizenTools {
   readonly clock: Clock;
   /** The citizen of an `Authorization` header. Throws a `Problem` where there is none. */
   readonly authenticate: (header: string | undefined) => Promise<Citizen>;
+  /** Counts a look by the pseudonym of who looks. Throws a `Problem` where there were too many. */
+  readonly count: (citizen: string) => void;
 }
 
 interface AccessesBody extends Pick<Conditions, 'from' | 'to'> {
@@ -28,13 +30,15 @@ interface AccessesBody extends Pick<Conditions, 'from' | 'to'> {
 }
 
 export const citizenRoutes = (tools: CitizenTools): FastifyPluginAsync => {
-  const { log, search, catalogue, pseudonyms, clock, authenticate } = tools;
+  const { log, search, catalogue, pseudonyms, clock, authenticate, count } = tools;
   const citizens = new WeakMap<FastifyRequest, Citizen>();
 
   return async (server) => {
     server.post<{ Body: AccessesBody }>('/v1/accesses', {
       onRequest: async (request) => {
-        citizens.set(request, await authenticate(onlyHeader(request, 'authorization')));
+        const citizen = await authenticate(onlyHeader(request, 'authorization'));
+        count(pseudonyms.of('person', citizen.number));
+        citizens.set(request, citizen);
       },
       schema: operation({
         summary: 'Who read my data, and why',

@@ -34,7 +34,13 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
       ],
       components: {
         securitySchemes: {
-          agency: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt', description: 'An access token of `/oauth2/token`.' },
+          agency: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'at+jwt',
+            description:
+              'An access token of `/oauth2/token`. One that is bound to a key (`token_type` `DPoP`) is sent with the scheme `DPoP` and a proof in the header `DPoP` (RFC 9449); a gateway in production takes no others.',
+          },
           citizen: {
             type: 'http',
             scheme: 'bearer',

@@ -3,6 +3,7 @@ import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import type { Caller, Scope } from '../domain.ts';
 import { problems } from '../problems.ts';
 import type { Credentials } from '../stages/authenticate.ts';
+import { certificateOf } from './client-certificate.ts';
 
 export interface OperationDescription {
   readonly summary: string;
@@ -48,7 +49,8 @@ export function operation(described: OperationDescription): Record<string, unkno
       .filter(([, problem]) => problem.status === status)
       .map(([code, problem]) => `\`${code}\` ${problem.title}`)
       .join('; ');
-  const refused: [number, object][] = refusals.map((status) => [
+  const everywhere = scope === 'none' ? [] : [429];
+  const refused: [number, object][] = [...new Set([...refusals, ...everywhere])].map((status) => [
     status,
     { description: codes(status), content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } },
   ]);
@@ -107,19 +109,41 @@ export interface RouteAuthentication {
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
+/** `count` hears of each request once its caller is known, and throws where it is one too many; of a request that is looked at again it does not. */
 export function routeAuthentication(
   authenticate: (credentials: Credentials, scope: Scope | undefined) => Promise<Caller>,
+  count: (caller: Caller, scope: Scope | undefined) => void = () => {},
+  nonce?: () => string,
 ): (scope?: Scope) => RouteAuthentication {
   return (scope) => ({
-    onRequest: async (request) => {
-      callers.set(request, await authenticate(credentialsOf(request), scope));
+    onRequest: async (request, reply) => {
+      const known = shown.get(request);
+      const credentials = known ?? credentialsOf(request);
+      if (known === undefined) {
+        shown.set(request, credentials);
+        // With every reply, so that whoever keeps asking has a fresh one.
+        if (nonce !== undefined && speaksDpop(request)) reply.header('dpop-nonce', nonce());
+      }
+      const caller = await authenticate(credentials, scope);
+      callers.set(request, caller);
+      if (known === undefined) count(caller, scope);
     },
   });
 }
 
+/** One object a request, however often its caller is looked at: what it shows is proven once. */
+const shown = new WeakMap<FastifyRequest, Credentials>();
+const speaksDpop = ({ headers }: FastifyRequest): boolean => headers.dpop !== undefined || /^dpop /i.test(headers.authorization ?? '');
+
 export function credentialsOf(request: FastifyRequest): Credentials {
   const [path = ''] = request.url.split('?');
-  return { authorization: onlyHeader(request, 'authorization'), method: request.method, path, proof: onlyHeader(request, 'dpop') };
+  return {
+    authorization: onlyHeader(request, 'authorization'),
+    method: request.method,
+    path,
+    proof: onlyHeader(request, 'dpop'),
+    certificate: certificateOf(request),
+  };
 }
 
 /** A header, where there is one. Of two Node keeps the first, or joins them; something in front may have looked at the second. */

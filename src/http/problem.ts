@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LogBroken } from '../audit/store.ts';
 import { Problem, type ProblemCode, problems, type RequestFault, whereItArose } from '../problems.ts';
+import { SignerUnavailable } from '../signer.ts';
 
 export interface ProblemDocument {
   readonly type: string;
@@ -43,6 +44,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   // An auditor must hear that the log itself is not what it was.
   if (error instanceof LogBroken) return new Problem('internal', { detail: error.message, cause: error });
+  if (error instanceof SignerUnavailable) return new Problem('signer-unavailable', { retryAfterSeconds: 2, cause: error });
   const { code, validation, statusCode } = error as Partial<FastifyError>;
   if (validation !== undefined) {
     const errors = validation.slice(0, 20).map(explain);
@@ -59,14 +61,19 @@ export function logFailure({ code, options }: Problem, request: FastifyRequest):
 
 /** As what a reply refused: a problem's code, or that of RFC 6749. */
 export const refusals = new WeakMap<FastifyReply, string>();
+/** Where a refusal does not say itself how to come back. */
+const CHALLENGES: Readonly<Partial<Record<ProblemCode, string>>> = {
+  unauthenticated: 'Bearer',
+  'insufficient-scope': 'Bearer error="insufficient_scope"',
+};
 
 export async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const problem = toProblem(error);
   const document = problemDocument(problem);
   logFailure(problem, request);
   refusals.set(reply, problem.code);
-  if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
-  if (problem.code === 'insufficient-scope') reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
+  const challenge = problem.options.challenge ?? CHALLENGES[problem.code];
+  if (challenge !== undefined) reply.header('www-authenticate', challenge);
   if (problem.options.retryAfterSeconds !== undefined) reply.header('retry-after', problem.options.retryAfterSeconds);
   await reply.code(document.status).type('application/problem+json').send(JSON.stringify(document));
 }

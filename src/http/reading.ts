@@ -69,7 +69,7 @@ export const READER_HEADERS = {
  * were written, so neither may name a person. Throws a `Problem` where it does, or is said twice, or cannot be read.
  */
 export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' | 'reason'> = {}): Pick<Reading, 'auditor' | 'reason'> {
-  const { agency } = callerOf(request);
+  const { agency, officer: vouchedFor } = callerOf(request);
   const one = (member: 'auditor' | 'reason', name: string, wrong: (value: string) => string | undefined): string | undefined => {
     const header = headerOf(request, name);
     const value = said[member] ?? header;
@@ -82,7 +82,9 @@ export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' 
     );
   };
   const reason = one('reason', 'audit-reason', wrongReason);
-  const auditor = one('auditor', 'audit-officer', (value) => wrongOfficer(value, agency.id));
+  const auditor = one('auditor', 'audit-officer', (value) =>
+    value === (vouchedFor ?? value) ? wrongOfficer(value, agency.id) : 'must be the official whom the token names',
+  );
   return { ...(reason === undefined ? {} : { reason }), ...(auditor === undefined ? {} : { auditor }) };
 }
 

@@ -1,20 +1,23 @@
 /** The HTTP server: what holds for every route, and the routes of each audience plugged in. */
 import { randomUUID } from 'node:crypto';
 import { type Server, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import type { BlockList, Socket } from 'node:net';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
   type FastifyRequest,
+  type FastifyServerOptions,
   LogController,
 } from 'fastify';
 import { Problem } from '../problems.ts';
 import { isWatched } from './arrival.ts';
+import { lookAtCertificates } from './client-certificate.ts';
 import type { Traffic } from './metrics.ts';
 import { type Address, type Hidden, openDoor, operatorsRoutes } from './operators-door.ts';
 import { problemDocument, refusals, sendProblem } from './problem.ts';
 import { strictInput } from './strict-input.ts';
+import type { Tls } from './tls.ts';
 
 export interface ServerSettings {
   readonly logger: FastifyBaseLogger;
@@ -28,6 +31,10 @@ export interface ServerSettings {
   readonly separate?: boolean;
   /** Whether callers come by https, here or in front. */
   readonly https?: boolean;
+  /** Where the gateway ends TLS itself. */
+  readonly tls?: Tls | undefined;
+  /** The proxies that are believed what certificate a client showed them. */
+  readonly proxies?: BlockList | undefined;
 }
 
 const BODY_BYTES = 64 * 1024;
@@ -62,9 +69,9 @@ const HTTP = { maxHeaderSize: 16 * 1024, connectionsCheckingInterval: ARRIVAL_CH
 const everyReplyBy = (https: boolean): Readonly<Record<string, string>> => ({ ...EVERY_REPLY, ...(https ? HTTPS_ALONE : {}) });
 
 export async function buildServer(settings: ServerSettings): Promise<FastifyInstance> {
-  const { logger, schemas, describe, audiences, traffic, separate = false, https = false } = settings;
+  const { logger, schemas, describe, audiences, traffic, separate = false, https = false, tls, proxies } = settings;
   const everyReply = everyReplyBy(https);
-  const server = fastify({
+  const options = {
     loggerInstance: logger,
     // Fastify's own request lines hold the URL as it was asked.
     logController: new LogController({ disableRequestLogging: true }),
@@ -77,9 +84,13 @@ export async function buildServer(settings: ServerSettings): Promise<FastifyInst
     exposeHeadRoutes: false,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 64 },
-    http: HTTP,
     clientErrorHandler: refuseUnparsed(everyReply),
-  });
+  } satisfies FastifyServerOptions;
+  // A server of HTTP over TLS has all that one of HTTP has; Fastify’s types keep the two apart.
+  const server =
+    tls === undefined
+      ? fastify({ ...options, http: HTTP })
+      : (fastify({ ...options, https: { ...HTTP, ...tls.options } }) as unknown as FastifyInstance);
   strictInput(server, schemas);
   for (const schema of schemas) server.addSchema(schema);
 
@@ -97,6 +108,7 @@ export async function buildServer(settings: ServerSettings): Promise<FastifyInst
     reply.header('allow', methods.join(', '));
     throw new Problem('method-not-allowed');
   });
+  lookAtCertificates(server, { proxies, trustedOnly: tls?.files.clientCa !== undefined });
   server.addHook('preParsing', async (request) => {
     const coding = request.headers['content-encoding'];
     if (coding !== undefined && coding !== 'identity')
@@ -163,8 +175,18 @@ function cutPipelines(server: FastifyInstance): void {
 function endConnections(server: FastifyInstance): void {
   let atWork = 0;
   let closing = false;
+  /** Node knows a connection by TLS only when its handshake is over. */
+  const sockets = new Set<Socket>();
+  server.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const endAll = (): void => {
+    server.server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
+  };
   const end = (): void => {
-    if (closing && atWork === 0) setImmediate(() => atWork === 0 && server.server.closeAllConnections());
+    if (closing && atWork === 0) setImmediate(() => atWork === 0 && endAll());
   };
   server.addHook('onRequest', async (_request, reply) => {
     atWork++;
@@ -188,7 +210,8 @@ const refuseUnparsed =
   (everyReply: Readonly<Record<string, string>>) =>
   (error: NodeJS.ErrnoException, socket: Socket): void => {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isWatched(socket)) return;
-    if (!socket.writable || error.code === 'ECONNRESET') {
+    // Where no connection by TLS came to be, or it broke, nobody could read an answer.
+    if (!socket.writable || error.code === 'ECONNRESET' || /^ERR_(?:SSL|TLS)_/.test(error.code ?? '')) {
       socket.destroy();
       return;
     }

@@ -51,7 +51,7 @@ export const witnessRoutes =
           description: '`old <size>`, a line for each hash of the consistency proof, an empty line, the checkpoint.',
         },
         reply: { type: 'text/plain', description: 'The lines of the cosignatures.' },
-        refusals: [400, 403, 404, 413, 422],
+        refusals: [400, 403, 404, 413, 422, 503],
         ownRefusals: {
           409: { type: 'text/x.tlog.size', description: 'The old size is not that of the newest cosigned head: this is, in decimal.' },
         },

@@ -1,5 +1,6 @@
 /** Takes in what is to be completed later, and hands out what became of it to the agency that asked. */
 import { setTimeout as after } from 'node:timers/promises';
+import { actorIn } from '../access/mandates.ts';
 import type { Caller, CompletedBy } from '../domain.ts';
 import type { Keeper, Reply, Unfinished } from '../exchange.ts';
 import { Problem } from '../problems.ts';
@@ -62,8 +63,10 @@ export function completions(tools: KeeperTools): Completions {
       const kept: Kept = {
         by,
         client: caller.client,
+        ...actorIn(caller),
         request,
         ...(withheldUntil === undefined ? {} : { withheldUntil }),
+        purpose: grant.purpose,
         waits: [...waits.keys()],
         tries: 0,
       };
@@ -96,6 +99,8 @@ export function completions(tools: KeeperTools): Completions {
       });
       // To a stranger it is as though there were none.
       if (task === undefined || task.agency !== caller.agency.id) throw new Problem('unknown-completion');
+      // A supplier has what it began itself, and the agency all that was begun for it.
+      if (caller.actor !== undefined && opened<Kept | Over>(task).actor !== caller.actor) throw new Problem('unknown-completion');
       // Its time is over, though it was not forgotten yet.
       if (task.due === undefined && task.ends <= clock()) throw new Problem('unknown-completion');
       if (task.state === 'delivered') throw new Problem('completion-delivered');
@@ -105,14 +110,14 @@ export function completions(tools: KeeperTools): Completions {
       if (kept.reply === undefined) return stillPending(task, kept, clock());
       const { prefill, receipt } = kept.reply;
       try {
-        allowAgain(caller, kept.request, prefill, tools);
+        allowAgain(caller, kept, prefill, tools);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        await releaseOnRecord(tools, receipt, caller.client, 'completion-refused');
+        await releaseOnRecord(tools, receipt, caller, 'completion-refused');
         // One who is stopped may be let in again: it is not refused for good.
         throw error.code === 'officer-stopped' ? error : refusedFor(error.code);
       }
-      await releaseOnRecord(tools, receipt, caller.client, 'fetched');
+      await releaseOnRecord(tools, receipt, caller, 'fetched');
       return kept.reply;
     },
   };

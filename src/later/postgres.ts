@@ -1,6 +1,6 @@
 /** What is to be completed later, in PostgreSQL: for gateways that work it off together. */
 import { randomUUID } from 'node:crypto';
-import { openTable } from './postgres-table.ts';
+import { openTable } from '../audit/postgres-table.ts';
 import type { LaterStore, Task, TaskState } from './store.ts';
 
 const TABLE = `

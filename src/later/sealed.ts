@@ -8,8 +8,12 @@ import type { Due, Task } from './store.ts';
 export interface Kept {
   readonly by: CompletedBy;
   readonly client: string;
+  /** The supplier that began it. */
+  readonly actor?: string;
   readonly request: PrefillRequest;
   readonly withheldUntil?: string;
+  /** What it was asked for; absent where it was kept before purposes were. */
+  readonly purpose?: string;
   /** The sources that are waited for. */
   readonly waits: readonly string[];
   /** Attempts or deliveries that came to nothing, since the last that did. */
@@ -22,6 +26,7 @@ export interface Kept {
 export interface Over {
   /** Why it was refused. */
   readonly code?: ProblemCode;
+  readonly actor?: string;
 }
 
 type Whose = Pick<Due, 'id' | 'agency'>;

@@ -1,13 +1,8 @@
 /** What is to be completed later, in an SQLite file beside the log's. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SQLOutputValue } from 'node:sqlite';
+import { openTableFile } from '../audit/sqlite-table.ts';
 import type { LaterStore, Task, TaskState } from './store.ts';
-
-/** How long a change waits for that of another process. The wait blocks this one, so it is short. Milliseconds. */
-const BUSY_MS = 500;
 
 const TABLE = `
   CREATE TABLE IF NOT EXISTS later (
@@ -21,10 +16,7 @@ const TABLE = `
 `;
 
 export function openSqliteLater(path: string): LaterStore {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(path, { timeout: BUSY_MS });
-  // FULL: a commit is synced before anybody is told of it. What is removed is overwritten.
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; ${TABLE}`);
+  const { db, write } = openTableFile(path, TABLE);
   const insert = db.prepare('INSERT INTO later (id, agency, state, created, due, ends, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)');
   const held = db.prepare('SELECT count(*) AS count FROM later WHERE agency = ?');
   const select = db.prepare('SELECT * FROM later WHERE id = ?');
@@ -36,7 +28,6 @@ export function openSqliteLater(path: string): LaterStore {
   const remove = db.prepare('DELETE FROM later WHERE id = ?');
   const forget = db.prepare('DELETE FROM later WHERE due IS NULL AND ends <= ?');
   const count = db.prepare('SELECT count(*) AS count FROM later WHERE state = ?');
-  const write = together(db);
   const counted = (state: TaskState): number => Number(count.get(state)?.count);
 
   return {
@@ -70,38 +61,6 @@ export function openSqliteLater(path: string): LaterStore {
       db.close();
     },
   };
-}
-
-/** What is written in one turn of the event loop shares one transaction, and so one sync. */
-export function together(db: DatabaseSync): <T>(change: () => T) => Promise<T> {
-  let waiting: { readonly run: () => void; readonly settle: () => void; readonly refuse: (error: Error) => void }[] = [];
-  const commit = async (): Promise<void> => {
-    await nextTurn();
-    const batch = waiting;
-    waiting = [];
-    try {
-      db.exec('BEGIN IMMEDIATE');
-      for (const { run } of batch) run();
-      db.exec('COMMIT');
-    } catch (error) {
-      if (db.isOpen && db.isTransaction) db.exec('ROLLBACK');
-      for (const { refuse } of batch) refuse(error as Error);
-      return;
-    }
-    for (const { settle } of batch) settle();
-  };
-  return <T>(change: () => T) =>
-    new Promise<T>((resolve, refuse) => {
-      let made: T;
-      if (waiting.length === 0) void commit();
-      waiting.push({
-        run: () => {
-          made = change();
-        },
-        settle: () => resolve(made),
-        refuse,
-      });
-    });
 }
 
 const toTask = (row: Record<string, SQLOutputValue>): Task => ({

@@ -1,6 +1,7 @@
 /** One step for one task: what was away is asked for again, or what came is delivered. What comes of it is the task as it is now. */
+import { actorIn } from '../access/mandates.ts';
 import { SourceError } from '../adapter.ts';
-import type { Caller, PrefillRequest } from '../domain.ts';
+import { type Caller, dayInVietnam, type PrefillRequest } from '../domain.ts';
 import type { Attempt } from '../exchange.ts';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
 import { callerAgain, heldBack } from '../stages/authenticate.ts';
@@ -42,21 +43,25 @@ export function step(tools: WorkTools): Step {
   const { seal, catalogue, standing, clock, random, report } = tools;
   const keptUntil = (): number => clock() + catalogue.gateway.completion.keepHours * HOUR_MS;
   /** Only the fact remains. */
-  const over = (task: Task, state: 'delivered' | 'refused' | 'expired', code?: ProblemCode): Task => ({
+  const over = (task: Task, state: 'delivered' | 'refused' | 'expired', by: Pick<Kept, 'actor'>, code?: ProblemCode): Task => ({
     ...task,
     state,
     due: undefined,
     ends: keptUntil(),
-    sealed: seal.seal(task, code === undefined ? {} : { code }),
+    sealed: seal.seal(task, { ...(code === undefined ? {} : { code }), ...actorIn(by) }),
   });
   const again = (task: Task, kept: Kept, seconds: number): Task => ({
     ...task,
     due: Math.min(task.ends, later(clock(), kept.tries, seconds, random)),
     sealed: seal.seal(task, { ...kept, tries: kept.tries + 1 }),
   });
-  const callerOf = (task: Task, { client }: Kept): Caller => callerAgain(catalogue.agencies, standing, task.agency, client);
+  const callerOf = (task: Task, { client, actor }: Kept): Caller => {
+    const acted = actor === undefined ? undefined : { actor, today: dayInVietnam(clock()) };
+    return callerAgain(catalogue.agencies, standing, task.agency, client, acted);
+  };
 
-  const held = (task: Task, { request }: Kept): boolean => heldBack(catalogue.agencies, standing, task.agency, request.officer);
+  const held = (task: Task, { request, actor }: Kept): boolean =>
+    heldBack(catalogue.agencies, standing, task.agency, request.officer, actor);
   const hold = (task: Task): Task => ({ ...task, due: Math.min(task.ends, later(clock(), 0, HELD_SECONDS, random)) });
 
   const ask = async (task: Task, kept: Kept, stop: AbortSignal): Promise<Task> => {
@@ -65,8 +70,12 @@ export function step(tools: WorkTools): Step {
       const waited = Math.min(LONGEST_LOOK_SECONDS, (WAITED_SHARE * (clock() - task.created)) / 1000);
       return { ...task, due: Math.min(task.ends, later(clock(), 0, Math.max(closed, waited), random)) };
     }
-    const { withheldUntil } = kept;
-    const completes = { id: task.id, ...(withheldUntil === undefined ? {} : { withheldUntil }) };
+    const { withheldUntil, purpose } = kept;
+    const completes = {
+      id: task.id,
+      ...(withheldUntil === undefined ? {} : { withheldUntil }),
+      ...(purpose === undefined ? {} : { purpose }),
+    };
     const attempt = await tools.attempt(callerOf(task, kept), kept.request, completes, kept.waits, stop);
     if (attempt === undefined) return task;
     if ('waits' in attempt) return again(task, { ...kept, waits: [...attempt.waits.keys()] }, Math.max(0, ...attempt.waits.values()));
@@ -77,29 +86,29 @@ export function step(tools: WorkTools): Step {
 
   const deliver = async (task: Task, kept: Kept, reply: NonNullable<Kept['reply']>, stop: AbortSignal): Promise<Task> => {
     try {
-      allowAgain(callerOf(task, kept), kept.request, reply.prefill, tools);
+      allowAgain(callerOf(task, kept), kept, reply.prefill, tools);
     } catch (error) {
-      if (error instanceof Problem) await releaseOnRecord(tools, reply.receipt, kept.client, 'completion-refused');
+      if (error instanceof Problem) await releaseOnRecord(tools, reply.receipt, kept, 'completion-refused');
       throw error;
     }
-    await releaseOnRecord(tools, reply.receipt, kept.client, 'sent');
+    await releaseOnRecord(tools, reply.receipt, kept, 'sent');
     await tools.post(task.agency, await tools.event(task, reply), stop);
-    return over(task, 'delivered');
+    return over(task, 'delivered', kept);
   };
 
   return async (task, stop) => {
-    if (clock() >= task.ends) {
-      if (task.state !== 'pending') report('a completed prefill was not taken by its receiver in its time', undefined, task);
-      return over(task, 'expired');
-    }
+    const late = clock() >= task.ends;
+    if (late && task.state !== 'pending') report('a completed prefill was not taken by its receiver in its time', undefined, task);
     let kept: Kept;
     try {
       kept = seal.open<Kept>(task);
     } catch (error) {
+      if (late) return over(task, 'expired', {});
       report('what is kept to be completed was not sealed with this key: gateways of one database need the same keys.json', error, task);
       return { ...task, due: Math.min(task.ends, later(clock(), 0, UNOPENED_SECONDS, random)) };
     }
     if (held(task, kept)) return hold(task);
+    if (late) return over(task, 'expired', kept);
     try {
       return kept.reply === undefined ? await ask(task, kept, stop) : await deliver(task, kept, kept.reply, stop);
     } catch (error) {
@@ -107,7 +116,7 @@ export function step(tools: WorkTools): Step {
       if (stop.aborted) return task;
       // Shut out while it was worked on: what was refused for that alone is not over.
       if (held(task, kept)) return hold(task);
-      if (error instanceof Problem && problems[error.code].status < 500) return over(task, 'refused', error.code);
+      if (error instanceof Problem && problems[error.code].status < 500) return over(task, 'refused', kept, error.code);
       const sending = kept.reply !== undefined;
       report(sending ? 'a completed prefill could not be delivered' : 'a prefill could not be completed', error, task);
       const seconds = error instanceof SourceError || error instanceof Problem ? secondsOf(error) : 0;

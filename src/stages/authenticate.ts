@@ -1,9 +1,12 @@
 /** Credentials to caller: an agency, with the scopes that both its token and its file give it. */
 
+import type { Bindings, Scheme } from '../access/binding.ts';
+import { mandateOn } from '../access/mandates.ts';
 import type { TokenClaims } from '../access/tokens.ts';
-import type { Agency, Caller, Clock, Scope } from '../domain.ts';
+import { type Agency, type Caller, type Clock, dayInVietnam, type Scope } from '../domain.ts';
 import { Problem } from '../problems.ts';
-import { bearerToken, remembering } from './remember.ts';
+import { isOver } from './grant.ts';
+import { remembering } from './remember.ts';
 
 /** What a request shows of who sends it. A header that stands twice is as though it were not there. */
 export interface Credentials {
@@ -31,20 +34,36 @@ export interface AuthenticateTools {
   /** What a token says, or undefined where it is not to be trusted. */
   readonly verify: (token: string) => Promise<TokenClaims | undefined>;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly bindings: Bindings;
   readonly standing: Standing;
   readonly clock: Clock;
 }
 
+/** A supplier that acted for an agency, and the day on which its mandate is to hold. */
+export interface Acted {
+  readonly actor: string;
+  readonly today: string;
+}
+
 /**
  * The caller of a request that its token allowed, when the gateway comes back to it. An agency that is gone, was shut out, or may ask for no prefill
- * any more, has no grants: what was allowed then is not allowed now.
+ * any more, or whose supplier may not, has no grants: what was allowed then is not allowed now.
  */
-export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Standing, id: string, client: string, actor?: string): Caller {
+export function callerAgain(agencies: ReadonlyMap<string, Agency>, standing: Standing, id: string, client: string, acted?: Acted): Caller {
   const known = agencies.get(id);
   const nobody = { id, name: { vi: id, en: id }, sandbox: false, scopes: new Set<Scope>(), keys: [], owns: new Set<string>(), grants: [] };
   const made = (agency: Agency): Caller =>
-    ({ agency, client, scopes: agency.scopes, ...(actor === undefined ? {} : { actor }) }) as unknown as Caller;
-  return known?.scopes.has('prefill') && !standing.shutOut(made(known)) ? made(known) : made(nobody);
+    ({ agency, client, scopes: agency.scopes, ...(acted === undefined ? {} : { actor: acted.actor }) }) as unknown as Caller;
+  const may = (agency: Agency): boolean =>
+    agency.scopes.has('prefill') && (acted === undefined || mandateOn(agency, acted.actor, acted.today)?.scopes.has('prefill') === true);
+  return known !== undefined && may(known) && !standing.shutOut(made(known)) ? made(known) : made(nobody);
+}
+
+/** A supplier's token says what it might do on the day it was made; it may do no more than its mandate of this day, and without one nothing. */
+function actingOn(caller: Caller, today: string): Caller | undefined {
+  if (caller.actor === undefined) return caller;
+  const mandate = mandateOn(caller.agency, caller.actor, today);
+  return mandate && { ...caller, scopes: new Set([...caller.scopes].filter((scope) => mandate.scopes.has(scope))) };
 }
 
 /**
@@ -69,10 +88,14 @@ export function checkStanding(standing: Standing, caller: Caller, officer: strin
   if (officer !== undefined) standing.checkOfficer(caller.agency.id, officer);
 }
 
-/** The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. */
+/**
+ * The returned function takes what a request shows and the scope needed; it throws a `Problem` where there is no such caller. Given the same object
+ * again, it asks for no second proof, and sees as ever whether the token has expired or its owner was shut out.
+ */
 export function authenticator({
   verify,
   agencies,
+  bindings,
   standing,
   clock,
 }: AuthenticateTools): (credentials: Credentials, scope: Scope | undefined) => Promise<Caller> {
@@ -85,10 +108,28 @@ export function authenticator({
     const caller = { agency, client, scopes, token: id, key, actor, officer } as unknown as Caller;
     return { caller, binding: claims.binding, expires: claims.expires };
   }, clock);
-  return async ({ authorization }, scope) => {
-    const found = await known(bearerToken(authorization));
-    if (found === undefined || standing.shutOut(found.caller)) throw new Problem('unauthenticated');
-    if (scope !== undefined && !found.caller.scopes.has(scope)) throw new Problem('insufficient-scope');
-    return found.caller;
+  const proven = new WeakSet<Credentials>();
+  return async (credentials, scope) => {
+    const [scheme, token] = tokenOf(credentials.authorization);
+    if (token === undefined) throw bindings.refusal('unauthenticated');
+    const found = await known(token);
+    const today = dayInVietnam(clock());
+    const caller = found && actingOn(found.caller, today);
+    // A token that was issued before its agency's last midnight too.
+    if (found === undefined || caller === undefined || isOver(caller.agency, today) || standing.shutOut(caller))
+      throw bindings.refusal('unauthenticated', { error: 'invalid_token', scheme });
+    if (!proven.has(credentials)) {
+      await bindings.check(found.binding, { ...credentials, scheme, token });
+      proven.add(credentials);
+    }
+    if (scope !== undefined && !caller.scopes.has(scope))
+      throw bindings.refusal('insufficient-scope', { error: 'insufficient_scope', scheme });
+    return caller;
   };
+}
+
+/** The scheme and the token of an `Authorization` header. */
+function tokenOf(header: string | undefined): [scheme: Scheme, token: string | undefined] {
+  const [, scheme, token] = /^(Bearer|DPoP) ([\x21-\x7e]+)$/i.exec(header ?? '') ?? [];
+  return [scheme?.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', token];
 }

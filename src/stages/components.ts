@@ -17,7 +17,7 @@ import { valuesAt } from './values.ts';
 
 export interface Judging {
   readonly plan: Plan;
-  readonly resolved: Resolved;
+  readonly resolved: Pick<Resolved, 'outcomes' | 'keys' | 'stale'>;
   readonly sources: ReadonlyMap<string, Source>;
   readonly today: string;
   /** The roles whose number a register says was withdrawn: nothing that stands under it is evidence. */

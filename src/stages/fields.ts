@@ -39,7 +39,12 @@ const isStated = (value: JsonValue): boolean => value !== 'unknown';
 const LISTS = new Set(['personList', 'textList']);
 
 /** An answer past its age fills a gap with what it says: it neither confirms nor contradicts another of today, and what it lacks may be there by now. */
-export function assembleField(field: Field, lookUps: readonly PlannedLookUp[], { outcomes }: Resolved, today: string): AssembledField {
+export function assembleField(
+  field: Field,
+  lookUps: readonly PlannedLookUp[],
+  { outcomes }: Pick<Resolved, 'outcomes'>,
+  today: string,
+): AssembledField {
   if (!field.from.some(({ lookUp }) => isStale(outcomes.get(lookUp)))) return fill(field, lookUps, outcomes, today);
   const newer = fill(field, lookUps, new Map([...outcomes].map(([index, outcome]) => [index, withoutStale(outcome)])), today);
   if (newer.result.status !== 'unavailable') return newer;

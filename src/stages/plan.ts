@@ -1,41 +1,42 @@
 /** Grant and request to what may leave, what is judged, and the look-ups that takes. Pure. */
 import { coverageHere } from '../catalogue/coverage.ts';
-import { type Authorised, type Grant, inForce, type Plan, type Procedure } from '../domain.ts';
+import { type Grant, inForce, type Plan, type PrefillRequest, type Procedure } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import type { Ruled } from './authorise.ts';
 
 /** The plan for a whole form does not depend on the request, so it is made once for each grant and day. */
 const whole = new WeakMap<Procedure, WeakMap<Grant, { today: string; plan: Plan }>>();
 
 /** Throws a `Problem` for a field that the form has not. Asking for fewer fields narrows what leaves, never what the papers are judged by. */
-export function plan(authorised: Authorised): Plan {
-  const { request, procedure } = authorised;
-  if (request.fields === undefined) return wholePlan(authorised);
+export function plan(ruled: Ruled & { readonly request: Pick<PrefillRequest, 'fields'> }): Plan {
+  const { request, procedure } = ruled;
+  if (request.fields === undefined) return wholePlan(ruled);
   const listed = request.fields.map((pointer) => procedure.fields.findIndex((field) => field.at === pointer));
   const unknown = listed.flatMap((index, i) => (index < 0 ? [{ pointer: `/fields/${i}`, detail: 'is no field of this form' }] : []));
   if (unknown.length > 0) throw new Problem('unknown-field', { errors: unknown });
   const inOrder = [...new Set(listed)].sort((a, b) => a - b);
-  return build(authorised, inOrder);
+  return build(ruled, inOrder);
 }
 
-function wholePlan(authorised: Authorised): Plan {
-  const { procedure, grant, today } = authorised;
+function wholePlan(ruled: Ruled): Plan {
+  const { procedure, grant, today } = ruled;
   const plans = whole.get(procedure) ?? new WeakMap<Grant, { today: string; plan: Plan }>();
   whole.set(procedure, plans);
   let made = plans.get(grant);
   if (made?.today !== today) {
-    made = { today, plan: build(authorised, [...procedure.fields.keys()]) };
+    made = { today, plan: build(ruled, [...procedure.fields.keys()]) };
     plans.set(grant, made);
   }
   return made.plan;
 }
 
 /** The plan for some fields alone: nobody is asked for the sake of a paper. */
-export function planFields(authorised: Authorised, fields: readonly number[]): Plan {
+export function planFields(ruled: Ruled, fields: readonly number[]): Plan {
   const inOrder = [...new Set(fields)].sort((a, b) => a - b);
-  return build(authorised, inOrder, false);
+  return build(ruled, inOrder, false);
 }
 
-function build({ caller, procedure, grant, today }: Authorised, listed: readonly number[], judging = true): Plan {
+function build({ caller, procedure, grant, today }: Ruled, listed: readonly number[], judging = true): Plan {
   const disclosed = new Set(listed.filter((index) => grant.fields === 'all' || grant.fields.has(procedure.fields[index]?.at ?? '')));
   const judged = new Set(
     [...procedure.components.keys()].filter(

@@ -1,5 +1,6 @@
 /** What is done goes on record: the intent before a source is asked, the outcome before an answer or refusal leaves. */
 import { hash, randomUUID } from 'node:crypto';
+import { actorIn } from '../access/mandates.ts';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
@@ -7,6 +8,7 @@ import type { Authorised, Caller, Clock, Grant, Opened, Plan, Prefill, PrefillRe
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
 import { fewRandomBytes } from '../random.ts';
+import { spells } from './numbers.ts';
 
 export interface RecordTools {
   readonly log: AuditLog;
@@ -22,6 +24,8 @@ export interface Completes {
   readonly id: string;
   /** A delay that the first brought with it stands, though the grant may be gone: what came after would give it away. */
   readonly withheldUntil?: string;
+  /** What the first was for: a grant for another purpose does not complete it. */
+  readonly purpose?: string;
 }
 
 /** A role as procedures name them, not digits or a name that a caller put there. */
@@ -115,11 +119,13 @@ export class ExchangeRecord {
     const persons = Object.entries({ ...related, subject }).filter(([, key]) => /^[0-9]{12}$/.test(key));
     const named = persons.map(([role, key], i) => [ROLE.test(role) ? role : `related${i}`, this.#tools.pseudonyms.of('person', key)]);
     const subjects = Object.fromEntries(named) as Record<string, string>;
+    const numbers = persons.map(([, key]) => key);
     await this.#append({
       ...this.#start('refusal'),
       procedure,
-      dossier,
-      officer,
+      // What was refused because it is a person's number does not stand in the log for that.
+      ...(spells(dossier, numbers) ? {} : { dossier }),
+      ...(spells(officer, numbers) ? {} : { officer }),
       subjects,
       outcome: code,
       requestDigest: this.#digest(),
@@ -132,7 +138,7 @@ export class ExchangeRecord {
 
   #start(
     kind: AuditEntry['kind'],
-  ): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'completes' | 'agency' | 'client' | 'config' | 'milliseconds'> {
+  ): Pick<AuditEntry, 'v' | 'time' | 'kind' | 'id' | 'completes' | 'agency' | 'client' | 'actor' | 'config' | 'milliseconds'> {
     const { clock, configDigest } = this.#tools;
     const now = clock();
     return {
@@ -144,6 +150,7 @@ export class ExchangeRecord {
       ...(this.#completes === undefined ? {} : { completes: this.#completes.id }),
       agency: this.#caller.agency.id,
       client: this.#caller.client,
+      ...actorIn(this.#caller),
       config: configDigest,
     };
   }
@@ -151,7 +158,8 @@ export class ExchangeRecord {
   #about({ request, grant }: Authorised): Partial<AuditEntry> {
     const { procedure, dossier, officer } = request;
     const legalBasis = grant.legalBasis.map((provision) => provision.ref);
-    return { procedure, dossier, officer, grant: grant.id, legalBasis, ...withheld([grant], this.#completes) };
+    const { id, purpose } = grant;
+    return { procedure, dossier, officer, grant: id, purpose, legalBasis, ...withheld([grant], this.#completes) };
   }
 
   /** Whoever the caller named, and whoever was found on the way. */

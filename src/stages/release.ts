@@ -1,4 +1,5 @@
 /** A prefill that was completed later leaves: allowed again at that moment, and on record before it does. */
+import { actorIn } from '../access/mandates.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { LogUnavailable } from '../audit/log.ts';
 import type { Caller, Prefill, PrefillRequest, Receipt } from '../domain.ts';
@@ -8,8 +9,14 @@ import { plan } from './plan.ts';
 import type { RecordTools } from './record.ts';
 
 /** Throws a `Problem` where the caller may not have all that the reply tells of a person any more: grants change while it waits. */
-export function allowAgain(caller: Caller, request: PrefillRequest, prefill: string, tools: AuthoriseTools): void {
-  const { disclosed, judged, procedure } = plan(authorise(caller, request, tools));
+export function allowAgain(
+  caller: Caller,
+  { request, purpose }: { readonly request: PrefillRequest; readonly purpose?: string },
+  prefill: string,
+  tools: AuthoriseTools,
+): void {
+  const asked = purpose === undefined ? request : { ...request, purpose };
+  const { disclosed, judged, procedure } = plan(authorise(caller, asked, tools));
   const allowed = new Set([...disclosed].map((index) => procedure.fields[index]?.at));
   const papers = new Set([...judged].map((index) => procedure.components[index]?.id));
   const { fields, components } = JSON.parse(prefill) as Prefill;
@@ -29,6 +36,7 @@ const REPEATED: ReadonlySet<string> = new Set<keyof AuditEntry>([
   'procedure',
   'dossier',
   'grant',
+  'purpose',
   'legalBasis',
   'subjects',
   'fields',
@@ -43,13 +51,13 @@ const REPEATED: ReadonlySet<string> = new Set<keyof AuditEntry>([
 export async function releaseOnRecord(
   { log, configDigest, clock }: Pick<RecordTools, 'log' | 'configDigest' | 'clock'>,
   { entry }: Receipt,
-  client: string,
+  who: Pick<Caller, 'client' | 'actor'>,
   outcome: 'sent' | 'fetched' | 'completion-refused',
 ): Promise<void> {
   const repeated = Object.fromEntries(Object.entries(entry).filter(([member]) => REPEATED.has(member))) as unknown as AuditEntry;
-  const own = { time: new Date(clock()).toISOString(), kind: 'delivery', client, outcome, config: configDigest } as const;
+  const own = { time: new Date(clock()).toISOString(), kind: 'delivery', client: who.client, outcome, config: configDigest } as const;
   try {
-    await log.append({ ...repeated, ...own }, { receipt: true });
+    await log.append({ ...repeated, ...own, ...actorIn(who) }, { receipt: true });
   } catch (error) {
     if (error instanceof LogUnavailable) throw new Problem('log-unavailable', { retryAfterSeconds: 2, cause: error });
     throw error;

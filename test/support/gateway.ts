@@ -1,16 +1,17 @@
 /** A whole gateway with its sandbox, listening on loopback, with its own data directory, clock and log lines: for tests of the HTTP edge. */
 import { randomUUID } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
-import { createGateway, type Gateway } from '../../src/app.ts';
+import { createGateway, type Environment, type Gateway } from '../../src/app.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { LogStore } from '../../src/audit/store.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
+import type { Act } from '../../src/misuse/act.ts';
 import { SANDBOX_SOURCES, type Sandbox, startSandbox } from '../../src/sandbox/index.ts';
 
 export const ISSUER = 'https://oncegate.test';
@@ -31,8 +32,9 @@ export interface TestGateway {
   readonly lines: string[];
   /** An access token of an agency; remembered until the clock moves. */
   token(agency?: string, scope?: string): Promise<string>;
-  /** The audit log from an index on. */
+  /** The audit log from an entry on, without alerts: those come when they come. */
   entries(from?: number): Promise<AuditEntry[]>;
+  alerts(): Promise<AuditEntry[]>;
   /** Look-ups received by all registries together. */
   lookUps(): number;
   close(): Promise<void>;
@@ -51,8 +53,11 @@ export interface TestGatewayOptions {
   readonly now?: number;
   readonly databaseUrl?: string;
   readonly operators?: { readonly host: string; readonly port: number };
+  /** What else the process is started with. */
+  readonly environment?: Partial<Environment>;
   /** Numbers in [0, 1); 0 each time unless said: nothing is refreshed ahead, and nobody pauses longer than the others. */
   readonly random?: () => number;
+  readonly act?: Act;
   /** Stands between the gateway and its log, to break it. */
   readonly breakLog?: (store: LogStore) => LogStore;
 }
@@ -77,11 +82,13 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       logLevel: 'trace',
       operators: options.operators,
       secret: () => undefined,
+      ...options.environment,
     },
     sandbox,
     logger: pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) }),
     clock: () => time.now,
     random,
+    ...(options.act === undefined ? {} : { act: options.act }),
     aroundStore: (store) => {
       opened.push(store);
       return breakLog(store);
@@ -91,6 +98,11 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const { port } = gateway.server.server.address() as AddressInfo;
   const address = `http://127.0.0.1:${port}`;
   const tokens = new Map<string, string>();
+  const all = async (): Promise<AuditEntry[]> => {
+    const [store] = opened;
+    if (store === undefined) return [];
+    return (await store.read(0, (await store.head()).size)).map((body) => JSON.parse(body ?? '') as AuditEntry);
+  };
 
   return {
     gateway,
@@ -114,11 +126,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       tokens.set(name, token);
       return token;
     },
-    async entries(from = 0) {
-      const [store] = opened;
-      if (store === undefined) return [];
-      return (await store.read(from, (await store.head()).size)).map((body) => JSON.parse(body ?? '') as AuditEntry);
-    },
+    entries: async (from = 0) => (await all()).filter(({ kind }) => kind !== 'alert').slice(from),
+    alerts: async () => (await all()).filter(({ kind }) => kind === 'alert'),
     lookUps: () => SANDBOX_SOURCES.reduce((sum, source) => sum + sandbox.requests(source), 0),
     async close() {
       gateway.server.server.closeAllConnections();
@@ -148,14 +157,19 @@ export async function assertion(
 }
 
 /** Asks for an access token. */
-export function requestToken(address: string, clientAssertion: string, scope?: string): Promise<Response> {
+export function requestToken(
+  address: string,
+  clientAssertion: string,
+  scope?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: clientAssertion,
     ...(scope === undefined ? {} : { scope }),
   });
-  return fetch(`${address}/oauth2/token`, { method: 'POST', body });
+  return fetch(`${address}/oauth2/token`, { method: 'POST', headers: { ...headers }, body });
 }
 
 /** A YAML file as it is parsed: members to be edited in place. */
@@ -173,6 +187,7 @@ export function editedConfig(edits: Record<string, (file: Edited) => unknown>): 
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, stringify(edit(content)));
   }
   return directory;

@@ -1,9 +1,10 @@
 /** Logs to test with: a key, entries of no meaning, and a store whose writes can be watched and broken. */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { type Checkpoint, checkpointSigner, formatVerifierKey, parseVerifierKey, type VerifierKey } from '../../src/audit/checkpoint.ts';
+import { type Checkpoint, formatVerifierKey, parseVerifierKey, type VerifierKey } from '../../src/audit/checkpoint.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import { AuditLog, type LogSigner } from '../../src/audit/log.ts';
 import type { Batch, LogStore } from '../../src/audit/store.ts';
+import { checkpointSigner } from './signing.ts';
 
 export const ORIGIN = 'oncegate.test/log';
 

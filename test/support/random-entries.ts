@@ -29,7 +29,9 @@ export const PEOPLE = names('pseudonym', 200);
 const LAWS = names('law-', 4);
 const SOURCES = names('source-', 4);
 const FIELDS = names('/field', 9);
-const OUTCOMES = ['answered', 'answered', 'abandoned', 'forbidden', '__proto__'];
+export const GRANTS = names('grant-', 3);
+const SUPPLIERS = names('S', 2);
+const OUTCOMES = ['answered', 'answered', 'compared', 'abandoned', 'forbidden', '__proto__'];
 const IDS = Array.from({ length: 500 }, (_, i) =>
   i % 7 === 0 ? `request ${i}` : `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
 );
@@ -47,6 +49,8 @@ export function entryAt(random: Random, time: number): AuditEntry {
     client: agency,
     config: 'none',
     ...about,
+    ...(random(3) > 0 ? {} : { actor: one(random, SUPPLIERS) }),
+    ...(random(3) === 0 ? {} : { grant: one(random, GRANTS) }),
     ...(random(3) === 0 ? {} : { officer: one(random, OFFICERS) }),
     ...(random(3) === 0 ? {} : { dossier: one(random, DOSSIERS) }),
     ...(random(4) === 0 ? {} : { legalBasis: some(random, LAWS) }),
@@ -75,6 +79,7 @@ export function conditionsFor(random: Random, times: readonly number[]): Conditi
     pseudonyms: () => Array.from({ length: random(4) }, () => one(random, PEOPLE)),
     id: () => one(random, IDS),
     agency: () => one(random, AGENCIES),
+    actor: () => one(random, SUPPLIERS),
     officer: () => one(random, OFFICERS),
     procedure: () => one(random, PROCEDURES),
     dossier: () => one(random, DOSSIERS),

@@ -33,7 +33,7 @@ import { citizenAuthenticator } from '../../src/stages/authenticate-citizen.ts';
 import { ISSUER, NOON, temporaryDirectory } from './gateway.ts';
 import { memoryRecords } from './records.ts';
 import { plainSearch } from './search.ts';
-import { everybodyStands } from './standing.ts';
+import { everybodyStands, nothingBound } from './standing.ts';
 
 export interface Answered<Body = Record<string, unknown>> {
   readonly status: number;
@@ -121,6 +121,7 @@ export async function startReaders({
     pseudonyms: people,
     configDigest,
     standing,
+    admit: () => {},
     clock,
     around: new Map(),
     random: () => 0,
@@ -132,6 +133,8 @@ export async function startReaders({
     ...searching.by,
     search: (query) => searching.by.search(query),
     summary: (query) => searching.by.summary(query),
+    users: () => searching.by.users(),
+    uses: (query) => searching.by.uses(query),
   };
   const verify = async (agency: string): Promise<TokenClaims> => ({
     token: agency,
@@ -140,10 +143,15 @@ export async function startReaders({
     scopes: ['prefill', 'audit'],
     expires: clock() / 1000 + 60,
   });
-  const authentication = routeAuthentication(authenticator({ verify, agencies: catalogue.agencies, standing, clock }));
+  const authentication = routeAuthentication(
+    authenticator({ verify, agencies: catalogue.agencies, bindings: nothingBound, standing, clock }),
+  );
   const sandboxed = withSandboxCitizens(catalogue.gateway.citizens as CitizenIssuer, dataDirectory);
   const citizens = edit === undefined ? sandboxed : edit(sandboxed);
-  const authenticate = citizenAuthenticator({ verify: citizenTokens({ citizens, issuer: ISSUER, clock }), clock });
+  const open = (): never => {
+    throw new Error('the keys stand in the file');
+  };
+  const authenticate = citizenAuthenticator({ verify: citizenTokens({ citizens, issuer: ISSUER, open, clock }), clock });
   const server = await buildServer({
     logger,
     schemas: readdirSync('schemas/api').map((file) => JSON.parse(readFileSync(`schemas/api/${file}`, 'utf8')) as object),
@@ -159,7 +167,7 @@ export async function startReaders({
         standing,
         onRecord: auditReading({ log, configDigest, clock, standing }),
       }),
-      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate }),
+      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate, count: () => {} }),
     ],
   });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });

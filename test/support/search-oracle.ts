@@ -1,6 +1,6 @@
 /** What the search must say, written down plainly: a filter over all entries, and counts of all entries. */
 import type { AuditEntry, SourceUse } from '../../src/audit/entry.ts';
-import type { Conditions, DayTally, Found, SearchQuery, SummaryQuery } from '../../src/audit/search.ts';
+import type { Conditions, DayTally, Found, GrantUse, SearchQuery, SummaryQuery, UsesQuery } from '../../src/audit/search.ts';
 import { dayInVietnam } from '../../src/domain.ts';
 
 type Bodies = readonly (string | undefined)[];
@@ -67,4 +67,46 @@ function looked(sources: DayTally['sources'], uses: readonly SourceUse[]): DayTa
   const counted = new Map(Object.entries(sources));
   for (const { source, result } of uses) counted.set(source, more(counted.get(source) ?? {}, result));
   return Object.fromEntries(counted);
+}
+
+/** Outcomes with which something was given, compared or reported. */
+const USED = ['answered', 'compared', 'mismatch', 'reported'];
+
+const usesIn = (bodies: Bodies): AuditEntry[] =>
+  entriesOf(bodies).flatMap(({ entry }) =>
+    entry.kind === 'outcome' && entry.grant !== undefined && USED.includes(entry.outcome ?? '') ? entry : [],
+  );
+
+export const plainUsers = (bodies: Bodies): string[] => [...new Set(usesIn(bodies).map(({ agency }) => agency))].sort();
+
+export function plainUses(bodies: Bodies, { from, to, agencies }: UsesQuery): GrantUse[] {
+  const monthOf = ({ time }: AuditEntry): string => dayInVietnam(Date.parse(time)).slice(0, 7);
+  const used = usesIn(bodies).filter((entry) => agencies.includes(entry.agency) && from <= monthOf(entry) && monthOf(entry) <= to);
+  const names = new Set(used.map(({ agency, procedure = '', grant = '' }) => [agency, procedure, grant].join('\n')));
+  return [...names].sort().map((name) => {
+    const [agency = '', procedure = '', grant = ''] = name.split('\n');
+    const own = used.filter((one) => one.agency === agency && (one.procedure ?? '') === procedure && one.grant === grant);
+    const distinct = (texts: readonly (string | undefined)[]): string[] =>
+      [...new Set(texts)].flatMap((text) => (text === undefined ? [] : text)).sort();
+    const times = (of: readonly AuditEntry[]) => ({
+      uses: of.length,
+      lastUsed:
+        of
+          .map(({ time }) => time)
+          .sort()
+          .at(-1) ?? '',
+    });
+    return {
+      agency,
+      procedure,
+      grant,
+      ...times(own),
+      officers: distinct(own.map(({ officer }) => officer)).length,
+      fields: distinct(own.flatMap(({ fields, compared = {} }) => fields ?? Object.keys(compared))),
+      papers: distinct(own.flatMap(({ papers = {} }) => Object.entries(papers).flatMap(([id, verdict]) => (verdict === 'ask' ? [] : id)))),
+      suppliers: Object.fromEntries(
+        distinct(own.map(({ actor }) => actor)).map((supplier) => [supplier, times(own.filter(({ actor }) => actor === supplier))]),
+      ),
+    };
+  });
 }

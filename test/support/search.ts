@@ -2,6 +2,7 @@
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import { type Conditions, type DayTally, type Found, type LogSearch, MAX_TALLIES } from '../../src/audit/search.ts';
 import { dayInVietnam } from '../../src/domain.ts';
+import { plainUsers, plainUses } from './search-oracle.ts';
 
 function matches(entry: AuditEntry, { pseudonyms, legalBasis, source, field, concerns, from, to, ...equal }: Conditions): boolean {
   return (
@@ -58,6 +59,8 @@ export function plainSearch(bodies: () => Promise<readonly (string | undefined)[
       if (rows.size > MAX_TALLIES) throw new RangeError('too many rows');
       return [...rows.values()].sort((a, b) => (a.day < b.day ? -1 : 1));
     },
+    users: async () => plainUsers(await bodies()),
+    uses: async (query) => plainUses(await bodies(), query),
     expired: async (kind, before, limit) =>
       (await all())
         .filter(({ entry }) => entry.kind === kind && entry.time < before)

@@ -1,9 +1,9 @@
 /** A log in memory whose tree is the oracle's: for readers, witnesses and routes that must not depend on how a log is kept. */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { checkpointSigner } from '../../src/audit/checkpoint.ts';
 import type { Head, LogReader } from '../../src/audit/store.ts';
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '../../src/audit/vkey.ts';
 import { Oracle } from './oracle.ts';
+import { checkpointSigner } from './signing.ts';
 
 export class TreeLog implements LogReader {
   readonly origin: string;

@@ -1,5 +1,7 @@
 /** A procedure as developers see it: in short, and whole. */
+import { purposeName } from '../../catalogue/purposes.ts';
 import { type Grant, inForce, type OfficialText, type Procedure, type Provision } from '../../domain.ts';
+import { grantsHeld } from '../../stages/grant.ts';
 import { fetchableOf, type Here } from './legal-view.ts';
 
 export interface Summary {
@@ -29,13 +31,13 @@ export function summarise(procedure: Procedure, here: Here): Summary {
     databases: [...new Set(rows.flatMap(({ databases }) => databases))],
     papers: rows.length,
     fetchable: rows.filter((row) => fetchableOf(row, procedure, here).fetchable).length,
-    granted: grantOf(here, code) !== undefined,
+    granted: grantsOf(here, code).length > 0,
   };
 }
 
-/** The caller's grant in force today. */
-export const grantOf = ({ agency, today }: Here, procedure: string): Grant | undefined =>
-  agency.grants.find((grant) => grant.procedure === procedure && inForce(grant, today));
+/** The caller's grants in force today: one for each purpose. */
+export const grantsOf = ({ agency, today }: Here, procedure: string): readonly Grant[] =>
+  grantsHeld(agency, procedure, today).filter((grant) => inForce(grant, today));
 
 /** Of a procedure without a form only the days of its rows are known. */
 function validityOf({ form, validFrom, validTo, legalBasis }: Procedure): { validFrom: string; validTo?: string | undefined } {
@@ -47,9 +49,19 @@ function validityOf({ form, validFrom, validTo, legalBasis }: Procedure): { vali
   };
 }
 
-const cite = ({ ref, citation, validFrom, validTo }: Provision): object => ({ ref, citation, validFrom, validTo });
+export const cite = ({ ref, citation, validFrom, validTo }: Provision): object => ({ ref, citation, validFrom, validTo });
 
-export function describeProcedure(procedure: Procedure, grant: Grant | undefined): object {
+type Purposes = Parameters<typeof purposeName>[0];
+
+export const describeGrant = ({ id, purpose, validFrom, validTo, legalBasis }: Grant, purposes: Purposes): object => ({
+  id,
+  purpose: { code: purpose, name: purposeName(purposes, purpose) },
+  validFrom,
+  validTo,
+  legalBasis: legalBasis.map(cite),
+});
+
+export function describeProcedure(procedure: Procedure, grants: readonly Grant[], purposes: Purposes): object {
   const { code, name, sector, agency, form, legalBasis, factSources, roles, lookUps, fields, components } = procedure;
   return {
     code,
@@ -74,7 +86,7 @@ export function describeProcedure(procedure: Procedure, grant: Grant | undefined
       editable,
       from: from.flatMap(({ lookUp }) => lookUps[lookUp] ?? []).map(({ source, dataset, role }) => ({ source, dataset, role })),
       prevails: prevails?.citation,
-      granted: grant !== undefined && (grant.fields === 'all' || grant.fields.has(at)),
+      granted: grants.some((grant) => grant.fields === 'all' || grant.fields.has(at)),
       note,
     })),
     components: components.map(({ id, name: label, condition, confidence, kept, replacedBy, note }) => ({
@@ -84,9 +96,9 @@ export function describeProcedure(procedure: Procedure, grant: Grant | undefined
       confidence,
       kept,
       replacedUnder: replacedBy.map(({ provision }) => provision.citation),
-      granted: grant !== undefined && (grant.components === 'all' || grant.components.has(id)),
+      granted: grants.some((grant) => grant.components === 'all' || grant.components.has(id)),
       note,
     })),
-    grant: grant && { id: grant.id, validFrom: grant.validFrom, validTo: grant.validTo, legalBasis: grant.legalBasis.map(cite) },
+    grants: grants.map((grant) => describeGrant(grant, purposes)),
   };
 }

@@ -1,14 +1,15 @@
 /** What can be asked: every procedure with a form or with a row in an annex, searched, and one by its code. */
 import type { FastifyInstance } from 'fastify';
+import { agencyShownTo } from '../../access/mandates.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
-import { type Agency, type Clock, dayInVietnam, inForce, type Procedure, type Scope } from '../../domain.ts';
+import { type Caller, type Clock, dayInVietnam, inForce, type Procedure, type Scope } from '../../domain.ts';
 import { Problem } from '../../problems.ts';
 import { successorOf } from '../../stages/version.ts';
 import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
 import { describeLaw, type Here } from './legal-view.ts';
 import { PROCEDURE_QUERY, type ProcedureQuery, readQuery } from './procedure-query.ts';
 import { procedureIndex } from './procedure-search.ts';
-import { describeProcedure, grantOf, summarise } from './procedure-view.ts';
+import { describeProcedure, grantsOf, summarise } from './procedure-view.ts';
 
 export interface ProcedureTools {
   readonly catalogue: Catalogue;
@@ -18,7 +19,10 @@ export interface ProcedureTools {
 
 export function procedureRoutes(server: FastifyInstance, { catalogue, clock, authentication }: ProcedureTools): void {
   const search = procedureIndex(catalogue);
-  const here = (agency: Agency): Here => ({ catalogue, agency, today: dayInVietnam(clock()) });
+  const here = (caller: Caller): Here => {
+    const today = dayInVietnam(clock());
+    return { catalogue, agency: agencyShownTo(caller, today), today };
+  };
   const current = (code: string, today: string): Procedure | undefined =>
     catalogue.procedures.get(code)?.find((version) => inForce(version, today));
 
@@ -36,7 +40,7 @@ export function procedureRoutes(server: FastifyInstance, { catalogue, clock, aut
     }),
     handler: async (request) => {
       const { conditions, limit, offset, text } = readQuery(request.query);
-      const place = here(callerOf(request).agency);
+      const place = here(callerOf(request));
       const found = search(text)
         .flatMap((code) => current(code, place.today) ?? [])
         .map((procedure) => summarise(procedure, place))
@@ -60,10 +64,10 @@ export function procedureRoutes(server: FastifyInstance, { catalogue, clock, aut
     }),
     handler: async (request) => {
       const { code } = request.params;
-      const place = here(callerOf(request).agency);
+      const place = here(callerOf(request));
       const procedure = current(code, place.today);
       if (procedure === undefined) throw new Problem('unknown-procedure', hintOf(code, catalogue));
-      return { ...describeProcedure(procedure, grantOf(place, code)), law: describeLaw(procedure, place) };
+      return { ...describeProcedure(procedure, grantsOf(place, code), catalogue), law: describeLaw(procedure, place) };
     },
   });
 }

@@ -2,6 +2,7 @@
 import { type AuditEntry, OF_REPORTS, type SourceUse } from '../../audit/entry.ts';
 import type { Found } from '../../audit/search.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
+import { purposeName } from '../../catalogue/purposes.ts';
 import { type Agency, dayInVietnam, type Grant, inForce, type Procedure } from '../../domain.ts';
 import { problems } from '../../problems.ts';
 
@@ -34,7 +35,13 @@ export function explanation(found: readonly Found[], catalogue: Catalogue): obje
     completes: head.completes,
     entries: entries.map(({ index, entry: { kind, time } }) => ({ index, kind, time })),
     configuration: { digest: head.config, current: known.catalogue !== undefined },
-    who: { agency: head.agency, name: known.agency?.name, client: head.client, officer: head.officer },
+    who: {
+      agency: head.agency,
+      name: known.agency?.name,
+      client: head.client,
+      actor: head.actor === undefined ? undefined : { id: head.actor, name: known.catalogue?.suppliers.get(head.actor)?.name },
+      officer: head.officer,
+    },
     what: {
       procedure: head.procedure,
       name: known.procedure?.name,
@@ -71,8 +78,10 @@ function ruleOf(entry: AuditEntry, { catalogue, agency }: Known): object {
     const provision = catalogue?.provisions.get(ref);
     return { ref, citation: provision?.citation, validFrom: provision?.validFrom, validTo: provision?.validTo };
   };
-  const describe = ({ id, validFrom, validTo, legalBasis, fields, disclosure }: Grant): object => ({
+  const purposeOf = (code: string): object => ({ code, name: catalogue && purposeName(catalogue, code) });
+  const describe = ({ id, purpose, validFrom, validTo, legalBasis, fields, disclosure }: Grant): object => ({
     id,
+    purpose,
     validFrom,
     validTo,
     legalBasis: legalBasis.map(({ ref }) => cite(ref)),
@@ -84,6 +93,7 @@ function ruleOf(entry: AuditEntry, { catalogue, agency }: Known): object {
   const legalBasis = (entry.legalBasis ?? []).map(cite);
   return {
     grant: grant === undefined ? entry.grant && { id: entry.grant, legalBasis } : describe(grant),
+    purpose: entry.purpose === undefined ? undefined : purposeOf(entry.purpose),
     legalBasis,
     held: entry.kind === 'refusal' ? held?.map(describe) : undefined,
   };

@@ -57,6 +57,9 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   logKey: (entry) => entry.logKey?.key,
   config: (entry) => entry.config,
   shutOut: ({ shutOut }) => shutOut && pairs({ ...shutOut }),
+  actor: (entry) => entry.actor,
+  purpose: (entry) => entry.purpose,
+  alert: ({ alert }) => alert && pairs({ ...alert }),
 };
 
 /** What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it text. */

@@ -11,7 +11,7 @@ export function searchRoute(server: FastifyInstance, { search, pseudonyms, authe
     schema: operation({
       summary: 'Who read what',
       description:
-        'By person, request, agency, officer, procedure, dossier, legal basis, registry, field, kind, outcome and time; newest first. The search and its reason are put on record first.',
+        'By person, request, agency, supplier, officer, procedure, dossier, legal basis, registry, field, kind, outcome and time; newest first. The search and its reason are put on record first.',
       tag: 'Auditors',
       scope: 'audit',
       body: 'AuditSearch',

@@ -1,6 +1,7 @@
 /** What one entry says of one citizen, with everything cut out that concerns anybody else. Pure. */
 import { type AuditEntry, OF_REPORTS } from '../../audit/entry.ts';
 import type { Catalogue } from '../../catalogue/load.ts';
+import { purposeName } from '../../catalogue/purposes.ts';
 import { dayInVietnam, inForce, type Procedure, type Role } from '../../domain.ts';
 import { statusOf } from './status.ts';
 
@@ -25,11 +26,13 @@ export function accessOf(entry: AuditEntry, outcome: string, own: ReadonlySet<st
     view: {
       time: entry.time,
       agency: { id: entry.agency, name: catalogue.agencies.get(entry.agency)?.name },
+      actor: entry.actor === undefined ? undefined : { id: entry.actor, name: catalogue.suppliers.get(entry.actor)?.name },
       officer: entry.officer,
       procedure: entry.procedure && { code: entry.procedure, name: procedure?.name },
       dossier: entry.dossier,
       // What the procedure does not know may be anything that an agency called somebody.
       roles: roles.persons.map((role) => ({ role: label(role) === undefined ? 'related' : role, name: label(role) })),
+      purpose: entry.purpose && { code: entry.purpose, name: purposeName(catalogue, entry.purpose) },
       legalBasis: (entry.legalBasis ?? []).map((ref) => catalogue.provisions.get(ref)?.citation ?? ref),
       fields: fields.map((at) => ({ at, name: procedure?.fields.find((field) => field.at === at)?.name })),
       fieldsWithheld: withheld ? true : undefined,

@@ -1,5 +1,6 @@
 /** What stands around a registry: functions around the one that asks it, in an order that is part of the contract. */
 import type { Clock, Source } from '../../domain.ts';
+import type { Share } from '../../misuse/bucket.ts';
 import { Budget } from './budget.ts';
 import { type Changed, Circuit } from './circuit.ts';
 import { withDoor } from './door.ts';
@@ -19,6 +20,8 @@ export interface AroundTools {
   readonly random: () => number;
   /** Hears when the registry is left alone, and when it is asked again. */
   readonly changed: Changed;
+  /** Tells other gateways what is taken of the budgets; undefined where each counts for itself. */
+  readonly share?: Share | undefined;
 }
 
 export interface Around {
@@ -45,7 +48,7 @@ export interface Known {
   readonly meter: Meter;
 }
 
-export function around(source: Source, { clock, random, changed }: AroundTools): Around {
+export function around(source: Source, { clock, random, changed, share }: AroundTools): Around {
   const { protection } = source;
   const meter = new Meter(clock);
   const known: Known = {
@@ -54,7 +57,7 @@ export function around(source: Source, { clock, random, changed }: AroundTools):
     random,
     calendar: new Calendar(protection.maintenance, clock),
     circuit: new Circuit(protection.circuit, clock, random, changed),
-    budget: new Budget(protection.budget, clock),
+    budget: new Budget(source, clock, share),
     places: new Places(protection.atOnce, () => mayWait(source, meter.typical)),
     meter,
   };

@@ -4,6 +4,7 @@ import { setTimeout as after, setImmediate as nextTurn } from 'node:timers/promi
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Catalogue } from '../../../catalogue/load.ts';
 import type { PrefillRequest } from '../../../domain.ts';
+import { LEFT_BY_BATCHES, type Limits, tooMany } from '../../../misuse/limits.ts';
 import { Problem, whereItArose } from '../../../problems.ts';
 import type { Admission } from '../../admission.ts';
 import { watchArrival } from '../../arrival.ts';
@@ -11,7 +12,7 @@ import { goneSignal } from '../../deadline.ts';
 import { happening } from '../../happening.ts';
 import { callerOf } from '../../operation.ts';
 import { logFailure, problemDocument, toProblem } from '../../problem.ts';
-import { type Exchange, spliced } from '../prefilled.ts';
+import { type ExchangeInBatch, spliced } from '../prefilled.ts';
 import { type Line, Lines } from './lines.ts';
 import { endLine, type Said, type Worked, workOff } from './work.ts';
 
@@ -26,7 +27,8 @@ export const RETRY_SECONDS = 30;
 export interface ConductTools {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
-  readonly exchangeInBatch: Exchange;
+  readonly limits: Pick<Limits, 'agency' | 'agencyWait' | 'tryOfficer'>;
+  readonly exchangeInBatch: ExchangeInBatch;
 }
 
 export interface Conducted extends ConductTools {
@@ -56,7 +58,7 @@ export async function conduct(batch: Conducted): Promise<void> {
       patienceMs: PATIENCE_MS,
       halt,
       turn: () => turn(batch, halt),
-      answer: (line) => answer(batch, line, gone, early),
+      answer: (line) => answer(batch, line, gone, early, halt),
     });
     if (!gone.aborted) await finish(batch, worked, gone);
     const { problem, ...count } = worked;
@@ -68,23 +70,46 @@ export async function conduct(batch: Conducted): Promise<void> {
 }
 
 /** A line waits where a single request would be refused, and judged is the token of now. */
-async function turn({ admission, authenticated }: Conducted, halt: AbortSignal): Promise<void> {
+async function turn({ admission, limits, request, authenticated }: Conducted, halt: AbortSignal): Promise<void> {
+  const agency = callerOf(request).agency.id;
   // Many lines may have come at once, and none of them may have to wait for anything: others have their turn.
   await nextTurn();
-  for (let waited = 0; admission.crowded(); waited += PAUSE_MS) {
+  for (let waited = 0; ; waited += PAUSE_MS) {
+    const wait = limits.agencyWait(agency, LEFT_BY_BATCHES);
+    if (wait === 0 && !admission.crowded()) break;
+    if (waited + wait > PATIENCE_MS) throw tooMany('the agency has asked as often as batches may', wait);
     if (waited >= PATIENCE_MS) throw new Problem('overloaded', { retryAfterSeconds: RETRY_SECONDS });
     await after(PAUSE_MS, undefined, { signal: halt }).catch(() => halt.throwIfAborted());
   }
   halt.throwIfAborted();
+  limits.agency(agency);
   await authenticated();
 }
 
-async function answer(batch: Conducted, line: Line, gone: AbortSignal, early: AbortController): Promise<Said | undefined> {
+/** A line waits for its official too. False where that would take too long, and then nothing was counted. */
+async function officialsTurn({ limits, request }: Conducted, asked: PrefillRequest, halt: AbortSignal): Promise<boolean> {
+  for (let waited = 0; !halt.aborted; waited += PAUSE_MS) {
+    const wait = limits.tryOfficer(callerOf(request), asked, LEFT_BY_BATCHES);
+    if (wait === 0) return true;
+    if (waited + wait > PATIENCE_MS) return false;
+    await after(PAUSE_MS, undefined, { signal: halt }).catch(() => {});
+  }
+  return false;
+}
+
+async function answer(
+  batch: Conducted,
+  line: Line,
+  gone: AbortSignal,
+  early: AbortController,
+  halt: AbortSignal,
+): Promise<Said | undefined> {
   const { request, readRequest, admission, exchangeInBatch } = batch;
   try {
     const asked = readRequest(line);
+    const counted = await officialsTurn(batch, asked, halt);
     admission.enter();
-    const done = await exchangeInBatch(callerOf(request), asked, gone).finally(() => admission.leave());
+    const done = await exchangeInBatch(callerOf(request), asked, gone, counted).finally(() => admission.leave());
     return done && { text: spliced(done), refused: false };
   } catch (error) {
     const problem = toProblem(error);

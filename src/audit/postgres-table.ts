@@ -1,6 +1,6 @@
 /** A table of its own in the gateways' PostgreSQL, made by whichever of them comes first. */
 import pg from 'pg';
-import { clientConfig, plain, prepare } from '../audit/postgres-session.ts';
+import { clientConfig, plain, prepare } from './postgres-session.ts';
 
 const PATIENCE_MS = 2000;
 const CONNECTIONS = 2;
@@ -10,10 +10,18 @@ export interface TableConnection {
   end(): Promise<void>;
 }
 
-/** `statements` make what is not there yet. Throws an Error where the server cannot be reached, or does not keep what it was given. */
-export async function openTable(url: string, name: string, statements: string): Promise<TableConnection> {
+/**
+ * `statements` make what is not there yet; `settings` are of the connections, beside those of the log's. Throws an Error where the server cannot be
+ * reached, or does not keep what it was given.
+ */
+export async function openTable(
+  url: string,
+  name: string,
+  statements: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TableConnection> {
   const place = { url, patience: PATIENCE_MS };
-  const pool = new pg.Pool({ ...clientConfig(place), max: CONNECTIONS, onConnect: (client) => prepare(client, place) });
+  const pool = new pg.Pool({ ...clientConfig(place), max: CONNECTIONS, onConnect: (client) => prepare(client, place, settings) });
   // It has let go of the connection, and takes a new one for the next question.
   pool.on('error', () => {});
   const ask: TableConnection['ask'] = async <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) => {

@@ -1,0 +1,9 @@
+/** A store of what was used once, by its address. */
+import type { OnceStore } from '../../src/access/once.ts';
+import { openPostgresOnce } from '../../src/access/once-postgres.ts';
+import { openSqliteOnce } from '../../src/access/once-sqlite.ts';
+
+export const openOnceAt = async (
+  address: string,
+  settings: { readonly clock: () => number; readonly durable: boolean },
+): Promise<OnceStore> => (address.startsWith('postgres:') ? openPostgresOnce(address, settings) : openSqliteOnce(address, settings));
