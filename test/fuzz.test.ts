@@ -67,7 +67,7 @@ const NASTY: readonly Json[] = [
   -1,
   1e308,
   0.1,
-  9007199254740993,
+  2 ** 53,
   '',
   ' ',
   '0',
@@ -77,7 +77,7 @@ const NASTY: readonly Json[] = [
   '１２３４５６７８９０１２',
   '003099000017',
   "' OR 1=1 --",
-  '${jndi:ldap://x}',
+  '$' + '{jndi:ldap://x}',
   '../../etc/passwd',
   '<script>alert(1)</script>',
   '1970-01-01',
@@ -211,7 +211,10 @@ function made({ path, method, operation }: (typeof operations)[number]): Ask {
   const body = form
     ? Buffer.from(
         new URLSearchParams(
-          Object.entries((example as Record<string, Json>) ?? {}).map(([name, one]) => [name, asText(often(30) ? pick(NASTY) : one)]),
+          Object.entries((example as Record<string, Json>) ?? {}).map(([name, one]): [string, string] => [
+            name,
+            asText(often(30) ? pick(NASTY) : one),
+          ]),
         ).toString(),
       )
     : content.example !== undefined || typeof example !== 'object'
@@ -261,6 +264,8 @@ t.test(`${REQUESTS} requests, most of them wrong`, async (t) => {
   const statuses = new Map<number, number>();
   const bad = new Map<string, string>();
   for (let done = 0; done < REQUESTS; done += AT_ONCE) {
+    // So that nobody is over a limit for standing still.
+    on.time.now += 100;
     const asks = Array.from({ length: AT_ONCE }, () => {
       const operation = pick(operations);
       return { operation, ask: made(operation) };
