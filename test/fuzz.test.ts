@@ -1,4 +1,5 @@
 /** What the OpenAPI document says is asked in every wrong way, thousands of times: never a 5xx, never a reply that the document does not describe. */
+import { rmSync } from 'node:fs';
 import { Agent, type IncomingHttpHeaders, request as send } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
@@ -6,7 +7,7 @@ import t from 'tap';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import type { CitizenIssuer } from '../src/domain.ts';
 import { chance, seedOf } from './support/chance.ts';
-import { ISSUER, startGateway } from './support/gateway.ts';
+import { editedConfig, ISSUER, startGateway } from './support/gateway.ts';
 
 /** Of all operations together. */
 const REQUESTS = Number(process.env.FUZZ ?? 4000);
@@ -36,8 +37,13 @@ const below = chance(seed);
 const pick = <T>(all: readonly T[]): T => all[below(all.length)] as T;
 const often = (percent: number): boolean => below(100) < percent;
 
-const on = await startGateway();
-t.teardown(() => on.close());
+// As many batches at once as there are requests: who comes with one more is refused, and rightly.
+const configDirectory = editedConfig({ 'gateway.yaml': (file) => ({ ...file, batch: { batches: AT_ONCE } }) });
+const on = await startGateway({ configDirectory });
+t.teardown(async () => {
+  await on.close();
+  rmSync(configDirectory, { recursive: true });
+});
 const document = (await (await fetch(`${on.address}/openapi.json`)).json()) as Document;
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
