@@ -7,6 +7,7 @@ import type { Server as TlsServer } from 'node:tls';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
+import { type Bindings, bindings as bindingsOf } from './access/binding.ts';
 import { citizenTokens } from './access/citizens.ts';
 import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
 import { tokensOfAll } from './access/issuers.ts';
@@ -238,8 +239,9 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, standing, authentication }),
       ...citizens(
         options,
-        { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen) },
+        { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen), nonce: nonces.current },
         fetchingKeys,
+        bindingsOf({ proofs: access.proofs, demanded: false }),
       ),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
@@ -381,12 +383,13 @@ function citizens(
   { environment }: GatewayOptions,
   tools: Omit<CitizenTools, 'authenticate'>,
   fetchingKeys: KeyTools,
+  bindings: Bindings,
 ): FastifyPluginAsync[] {
   const { citizens: named } = tools.catalogue.gateway;
   if (named === undefined) return [];
   const { issuer, dataDirectory } = environment;
   const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, ...fetchingKeys });
-  return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
+  return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, bindings, clock: tools.clock }) })];
 }
 
 async function openKeys(
