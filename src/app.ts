@@ -11,7 +11,7 @@ import { type Bindings, bindings as bindingsOf } from './access/binding.ts';
 import { citizenTokens } from './access/citizens.ts';
 import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
 import { tokensOfAll } from './access/issuers.ts';
-import { openAccess } from './access/open.ts';
+import { checkIssuer, openAccess } from './access/open.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { TokenKeys } from './access/token-keys.ts';
 import { Tokens } from './access/tokens.ts';
@@ -138,6 +138,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 async function compose(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<Gateway, 'close'>> {
   const { environment, sandbox, logger, clock = Date.now, aroundStore } = options;
   const { dataDirectory, databaseUrl, issuer } = environment;
+  checkIssuer(issuer);
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { gateway: settings, digest: configDigest } = catalogue;
   const keys = await openKeys(options, opened);

@@ -10,7 +10,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { once as happens } from 'node:events';
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -33,7 +33,17 @@ import { loadKeys } from '../src/keys.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { findAuthority } from './support/certificates.ts';
 import { claimsOf, type Prover, type Proving, prover, signed } from './support/dpop.ts';
-import { agencyKey, assertion, ISSUER, NOON, requestToken, startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
+import {
+  agencyKey,
+  assertion,
+  editedConfig,
+  ISSUER,
+  NOON,
+  requestToken,
+  startGateway,
+  type TestGateway,
+  temporaryDirectory,
+} from './support/gateway.ts';
 import { openOnceAt } from './support/once.ts';
 import { command, findPostgres } from './support/postgres.ts';
 
@@ -46,12 +56,20 @@ const main = await startGateway({ sandbox });
 /** Another gateway of the same keys and the same store. */
 const second = await startGateway({ sandbox, dataDirectory: main.dataDirectory });
 /** Another gateway of the same name, with keys of its own. */
-const other = await startGateway({ sandbox });
+const otherDirectory = editedConfig({
+  'agencies/X05.1.yaml': (file) => ({ ...file, endedOn: '2026-11-22' }),
+  'agencies/X01.1.yaml': (file) => ({
+    ...file,
+    suppliers: (file.suppliers as unknown as object[]).map((one) => ({ ...one, validTo: '2026-11-22' })),
+  }),
+});
+const other = await startGateway({ sandbox, configDirectory: otherDirectory });
 const postgres = await findPostgres();
 t.teardown(async () => {
   await second.close();
   await Promise.all([main.close(), other.close()]);
   await sandbox.close();
+  rmSync(otherDirectory, { recursive: true });
   if (typeof postgres !== 'string') await postgres.stop();
 });
 
@@ -614,6 +632,82 @@ t.test('how many signatures are verified tells nothing of which agencies and key
     counted,
     rows.map(([rule]) => [rule, rule.includes('another kind') ? 'ECDSA' : 'Ed25519']),
   );
+});
+
+t.test('whoever is refused learns not why', async (t) => {
+  const { dataDirectory, time, address } = other;
+  // Five minutes before the last day of an agency and of a mandate is over in Viet Nam.
+  time.now = Date.parse('2026-11-22T16:55:00Z');
+  t.teardown(() => (time.now = NOON));
+  const stranger = { ...(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK), alg: 'EdDSA', kid: 'x' };
+  const by = (client: string): JWK => agencyKey(dataDirectory, client);
+  const ask = async (client: string, key = by(client), agency?: string): Promise<Response> =>
+    fetch(`${address}/oauth2/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: await assertion(key, client, { now: time.now }),
+        ...(agency === undefined ? {} : { agency }),
+      }),
+    });
+  const got = async (...of: Parameters<typeof ask>): Promise<string> => ((await (await ask(...of)).json()) as Issued).access_token;
+  const expired = await got('X09.1');
+  time.now += 60_000;
+  const tokens: [rule: string, token: string][] = [
+    ['of an agency that was shut out', await got('X02.1')],
+    ['got with a key that was shut out', await got('X04.1')],
+    ['of an agency that has ended', await got('X05.1')],
+    ['of a supplier whose mandate is over', await got('S01', by('S01'), 'X01.1')],
+    ['that has expired', expired],
+    ['of another gateway', plain],
+    ['that is none', 'x.y.z'],
+  ];
+  const shown = (value: string): Promise<Response> =>
+    fetch(`${address}/v1/procedures?limit=1`, { headers: { authorization: `Bearer ${value}` } });
+  for (const [rule, value] of tokens.slice(0, 5)) t.equal((await shown(value)).status, 200, `a token ${rule}, before`);
+  const operator = await got('X00.1');
+  for (const target of [
+    { kind: 'agency', whose: 'X02.1' },
+    { kind: 'key', whose: 'X04.1', value: by('X04.1').kid },
+  ]) {
+    const made = await fetch(`${address}/v1/shut-outs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${operator}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...target, reason: 'a test of refusals', officer: 'X00.1-0001' }),
+    });
+    t.equal(made.status, 200);
+  }
+  time.now = Date.parse('2026-11-22T17:05:00Z');
+  const told = async (reply: Response): Promise<string> =>
+    JSON.stringify([reply.status, [...reply.headers].filter(([name]) => name !== 'date'), await reply.text()]);
+  const said = new Set<string>();
+  for (const [rule, value] of tokens) {
+    const reply = await shown(value);
+    t.equal(reply.status, 401, `a token ${rule}`);
+    said.add(await told(reply));
+  }
+  t.equal(said.size, 1, 'in the same bytes');
+
+  const clients: [rule: string, ...of: Parameters<typeof ask>][] = [
+    ['that there is not', 'X99.9', stranger],
+    ['with another key', 'X09.1', stranger],
+    ['that was shut out', 'X02.1'],
+    ['whose key was shut out', 'X04.1'],
+    ['that has ended', 'X05.1'],
+    ['that acts for another', 'X09.1', by('X09.1'), 'X00.1'],
+    ['a supplier with another key', 'S01', { ...stranger, kid: by('S01').kid ?? '' }, 'X01.1'],
+    ['a supplier that may no longer act', 'S01', by('S01'), 'X01.1'],
+    ['a supplier that never could', 'S01', by('S01'), 'X09.1'],
+    ['a supplier for an agency that there is not', 'S01', by('S01'), 'X99.9'],
+  ];
+  said.clear();
+  for (const [rule, ...of] of clients) {
+    const reply = await ask(...of);
+    t.equal(reply.status, 401, `an agency ${rule}`);
+    said.add(await told(reply));
+  }
+  t.equal(said.size, 1, 'in the same bytes');
 });
 
 t.test('an OAuth client of others gets a token and uses it, nonces and all', async (t) => {

@@ -31,7 +31,6 @@ export interface Access {
 
 /** What is opened is put on the stack. */
 export async function openAccess(options: AccessOptions, opened: AsyncDisposableStack): Promise<Access> {
-  checkIssuer(options.issuer);
   const { dataDirectory, databaseUrl, issuer, nonceKey, demanded, clock } = options;
   const open = async (durable: boolean): Promise<Once> => {
     const settings = { clock, durable };
@@ -49,7 +48,7 @@ export async function openAccess(options: AccessOptions, opened: AsyncDisposable
 }
 
 /** Tokens and proofs name it. Of an address without a scheme the host is not seen, and a proof for any other address would hold. */
-function checkIssuer(issuer: string): void {
+export function checkIssuer(issuer: string): void {
   const url = /^https?:\/\/[\x21-\x7e]+$/i.test(issuer) ? URL.parse(issuer) : null;
   if (url === null || url.username !== '' || url.password !== '' || /[?#]|\/$/.test(issuer))
     throw new Error('ONCEGATE_ISSUER must begin with https:// or http:// and have no user, no query, no fragment and no slash at its end');
