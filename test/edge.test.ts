@@ -80,6 +80,36 @@ await t.test('what is for operators stands at their own door alone', async (t) =
   }
 });
 
+/** To everybody else an operation says 401, before it looks at a body. */
+const FOR_STRANGERS = [
+  'GET /.well-known/jwks.json',
+  'GET /.well-known/oauth-authorization-server',
+  'GET /healthz',
+  'GET /metrics',
+  'GET /readyz',
+  'GET /v1/log/checkpoint',
+  'GET /v1/log/key',
+  'GET /v1/log/tile/{level}/{path}',
+  'POST /oauth2/token',
+];
+
+await t.test('what a stranger may ask for is a short list, at either door', async (t) => {
+  const { paths } = JSON.parse((await ask(`${door}/openapi.json`)).text) as { paths: Record<string, Record<string, object>> };
+  const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path]));
+  const open = new Set<string>();
+  for (const [method = '', path = ''] of operations) {
+    for (const body of method === 'GET' ? [undefined] : ['{}', 'x'.repeat(70_000)]) {
+      const init = { method, ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }) };
+      const { status } = await ask(door + path.replaceAll(/\{\w+\}/g, '1'), init);
+      if (status !== 401) open.add(`${method} ${path}`);
+      const first = await ask(apart.address + path.replaceAll(/\{\w+\}/g, '1'), init);
+      t.ok(first.status === status || first.status === 404, `${method} ${path}: no more than that at the first`);
+    }
+  }
+  t.strictSame([...open].sort(), FOR_STRANGERS);
+  t.ok(operations.length > 30);
+});
+
 await t.test('whoever came through one door does not pass as one who came through the other', async (t) => {
   for (const headers of [{ host: `127.0.0.1:${operators.port}` }, { 'x-forwarded-host': door }, { forwarded: `host=${door}` }])
     t.equal((await ask(`${apart.address}/metrics`, { headers })).status, 404);
