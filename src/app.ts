@@ -7,10 +7,11 @@ import type { Server as TlsServer } from 'node:tls';
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { adapterFacts, adapters } from '../adapters/index.ts';
 import { openWire } from '../adapters/wire.ts';
+import { type Bindings, bindings as bindingsOf } from './access/binding.ts';
 import { citizenTokens } from './access/citizens.ts';
 import type { KeyTools, KeyWire } from './access/issuer-keys.ts';
 import { tokensOfAll } from './access/issuers.ts';
-import { openAccess } from './access/open.ts';
+import { checkIssuer, openAccess } from './access/open.ts';
 import { openShutOuts, type ShutOuts } from './access/open-shut-outs.ts';
 import { TokenKeys } from './access/token-keys.ts';
 import { Tokens } from './access/tokens.ts';
@@ -137,6 +138,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 async function compose(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<Gateway, 'close'>> {
   const { environment, sandbox, logger, clock = Date.now, aroundStore } = options;
   const { dataDirectory, databaseUrl, issuer } = environment;
+  checkIssuer(issuer);
   const catalogue = openCatalogue(environment.configDirectory, sandbox !== undefined);
   const { gateway: settings, digest: configDigest } = catalogue;
   const keys = await openKeys(options, opened);
@@ -238,8 +240,9 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
       auditorRoutes({ log, search, catalogue, pseudonyms: people, clock, onRecord, standing, authentication }),
       ...citizens(
         options,
-        { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen) },
+        { log, search, catalogue, pseudonyms: people, clock, count: (citizen) => limits.citizen(citizen), nonce: nonces.current },
         fetchingKeys,
+        bindingsOf({ proofs: access.proofs, demanded: false }),
       ),
       logRoutes({ reader: book.store, verifierKeys: ring.texts, witnessed: settings.witnesses !== undefined, onRecord, authentication }),
       ...(book.witness === undefined ? [] : [witnessRoutes(book.witness)]),
@@ -381,12 +384,13 @@ function citizens(
   { environment }: GatewayOptions,
   tools: Omit<CitizenTools, 'authenticate'>,
   fetchingKeys: KeyTools,
+  bindings: Bindings,
 ): FastifyPluginAsync[] {
   const { citizens: named } = tools.catalogue.gateway;
   if (named === undefined) return [];
   const { issuer, dataDirectory } = environment;
   const verify = citizenTokens({ citizens: withSandboxCitizens(named, dataDirectory), issuer, ...fetchingKeys });
-  return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, clock: tools.clock }) })];
+  return [citizenRoutes({ ...tools, authenticate: citizenAuthenticator({ verify, bindings, clock: tools.clock }) })];
 }
 
 async function openKeys(

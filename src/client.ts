@@ -93,12 +93,12 @@ export class Client {
     return (await this.#send(() => this.#proving(path, async () => ({}), token))) as ProcedureView;
   }
 
-  /** For an operator: what is asked with a token of that scope alone; with a body it is a POST. */
-  async operate(path: string, body?: object): Promise<unknown> {
+  /** For an operator: what is asked with a token of that scope alone, at the operators' door where they have one; with a body it is a POST. */
+  async operate(path: string, body?: object, door?: string): Promise<unknown> {
     const token = await this.token('operate');
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) };
-    return this.#send(() => this.#proving(path, async () => init, token));
+    return this.#send(() => this.#proving(path, async () => init, token, door));
   }
 
   /** What lies below the log's prefix, for a verifier: a long log outlasts a token, and a gateway that is busy is asked again. */
@@ -115,18 +115,18 @@ export class Client {
     }
   }
 
-  #fetch(path: string, init: RequestInit): Promise<Response> {
-    return fetch(this.#issuer + path, { ...init, signal: AbortSignal.timeout(30_000) });
+  #fetch(path: string, init: RequestInit, at = this.#issuer): Promise<Response> {
+    return fetch(at + path, { ...init, signal: AbortSignal.timeout(30_000) });
   }
 
-  /** Asks with a proof of the client's key; once more where the gateway wants another nonce in it. */
-  async #proving(path: string, init: () => Promise<RequestInit>, token?: string): Promise<Response> {
+  /** Asks with a proof of the client's key, which names the gateway's public address wherever it is asked; once more where it wants another nonce in it. */
+  async #proving(path: string, init: () => Promise<RequestInit>, token?: string, at?: string): Promise<Response> {
     for (let again = false; ; again = true) {
       const request = await init();
       const nonce = this.#nonce;
       const proof = await makeProof(this.#proofKey, { method: request.method ?? 'GET', url: this.#issuer + path, token, nonce });
       const authorization = token === undefined ? {} : { authorization: `DPoP ${token}` };
-      const reply = await this.#fetch(path, { ...request, headers: { ...request.headers, ...authorization, dpop: proof } });
+      const reply = await this.#fetch(path, { ...request, headers: { ...request.headers, ...authorization, dpop: proof } }, at);
       this.#nonce = reply.headers.get('dpop-nonce') ?? nonce;
       if (again || this.#nonce === nonce || !(await wantsNonce(reply))) return reply;
     }

@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from './app.ts';
 import { runCommand } from './cli.ts';
-import type { CommandLine } from './commands/command.ts';
+import { addressesOf, type CommandLine } from './commands/command.ts';
 import type { Sandbox } from './sandbox/index.ts';
 
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */
@@ -83,7 +83,7 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
       throw error;
     }
     const address = join(environment.dataDirectory, 'address');
-    writeFileSync(address, `${environment.issuer}\n`);
+    writeFileSync(address, addressesOf(environment));
     if (sandbox !== undefined) line.out(welcome(environment.issuer, sandbox));
     else logger.info({ address: environment.issuer, config: gateway.catalogue.digest }, 'listening');
 

@@ -1,24 +1,49 @@
 /** Tokens that are bound to a key (RFC 9449): every way of using one without the key, and what is used once, at any gateway. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSecretKey, generateKeyPairSync, type JsonWebKey, type KeyObject, randomUUID } from 'node:crypto';
+import {
+  createPrivateKey,
+  createSecretKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+  randomUUID,
+  X509Certificate,
+} from 'node:crypto';
 import { once as happens } from 'node:events';
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type CryptoKey, decodeJwt, importJWK, type JWK } from 'jose';
 import * as oauth from 'oauth4webapi';
+import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { bindings } from '../src/access/binding.ts';
 import { dpopProofs } from '../src/access/dpop.ts';
 import { type Nonces, nonces } from '../src/access/nonces.ts';
 import { type OnceStore, onceInMemory } from '../src/access/once.ts';
-import type { Binding } from '../src/access/tokens.ts';
+import { TokenKeys } from '../src/access/token-keys.ts';
+import { type Binding, Tokens } from '../src/access/tokens.ts';
+import type { Agency, CitizenIssuer } from '../src/domain.ts';
+import { proxiesIn } from '../src/http/proxies.ts';
+import { buildServer } from '../src/http/server.ts';
+import { tokenRoutes } from '../src/http/tokens.ts';
 import { loadKeys } from '../src/keys.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
+import { findAuthority } from './support/certificates.ts';
 import { claimsOf, type Prover, type Proving, prover, signed } from './support/dpop.ts';
-import { agencyKey, assertion, ISSUER, NOON, requestToken, startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
+import {
+  agencyKey,
+  assertion,
+  editedConfig,
+  ISSUER,
+  NOON,
+  requestToken,
+  startGateway,
+  type TestGateway,
+  temporaryDirectory,
+} from './support/gateway.ts';
 import { openOnceAt } from './support/once.ts';
 import { command, findPostgres } from './support/postgres.ts';
 
@@ -31,12 +56,20 @@ const main = await startGateway({ sandbox });
 /** Another gateway of the same keys and the same store. */
 const second = await startGateway({ sandbox, dataDirectory: main.dataDirectory });
 /** Another gateway of the same name, with keys of its own. */
-const other = await startGateway({ sandbox });
+const otherDirectory = editedConfig({
+  'agencies/X05.1.yaml': (file) => ({ ...file, endedOn: '2026-11-22' }),
+  'agencies/X01.1.yaml': (file) => ({
+    ...file,
+    suppliers: (file.suppliers as unknown as object[]).map((one) => ({ ...one, validTo: '2026-11-22' })),
+  }),
+});
+const other = await startGateway({ sandbox, configDirectory: otherDirectory });
 const postgres = await findPostgres();
 t.teardown(async () => {
   await second.close();
   await Promise.all([main.close(), other.close()]);
   await sandbox.close();
+  rmSync(otherDirectory, { recursive: true });
   if (typeof postgres !== 'string') await postgres.stop();
 });
 
@@ -420,6 +453,147 @@ t.test('production takes and issues bound tokens alone', async (t) => {
   await t.resolves(gate.check({ jkt: holder.jkt }, { scheme: 'dpop', token, ...request, proof: proof() }));
 });
 
+const authority = findAuthority();
+t.test(
+  'production’s token endpoint issues nothing that is bound to nothing',
+  { skip: typeof authority === 'string' && authority },
+  async (t) => {
+    if (typeof authority === 'string') return;
+    t.teardown(() => authority.close());
+    const clock = (): number => NOON;
+    const once = onceInMemory(clock);
+    const { d: _secret, ...shown } = agencyKey(main.dataDirectory, 'X01.1');
+    const agency = { ...main.gateway.catalogue.agencies.get('X01.1'), keys: [shown] } as unknown as Agency;
+    const keys = new TokenKeys(loadKeys(main.dataDirectory, true).token, clock);
+    const access = { nonces: own, proofs: dpopProofs({ issuer: ISSUER, nonces: own, once, clock }), demanded: true, count: () => {} };
+    const issuing = {
+      issuer: ISSUER,
+      keys,
+      lifetimeSeconds: 600,
+      agencies: new Map([['X01.1', agency]]),
+      once,
+      shutOut: () => false,
+      clock,
+    };
+    const server = await buildServer({
+      logger: pino({ level: 'silent' }),
+      schemas: ['token-request', 'token-reply', 'token-error', 'problem'].map((name) =>
+        JSON.parse(readFileSync(`schemas/api/${name}.json`, 'utf8')),
+      ),
+      describe: async () => {},
+      audiences: [tokenRoutes({ ...access, tokens: new Tokens(issuing), issuer: ISSUER, certificates: true })],
+      proxies: proxiesIn('127.0.0.1'),
+    });
+    t.teardown(() => server.close());
+    const address = await server.listen({ host: '127.0.0.1', port: 0 });
+    const certificate = `:${new X509Certificate(authority.ca.certificate).raw.toString('base64')}:`;
+    const rows: [rule: string, headers: Record<string, string>, said: object][] = [
+      ['nothing', {}, { status: 400, error: 'invalid_dpop_proof', error_description: /every token is bound/ }],
+      ['a proof', { dpop: holder.prove(asking()) }, { status: 200, token_type: 'DPoP' }],
+      ['an empty proof', { dpop: '' }, { status: 400, error: 'invalid_dpop_proof' }],
+      ['a certificate', { 'client-cert': certificate }, { status: 200, token_type: 'Bearer' }],
+      ['a bad proof and a certificate', { dpop: 'x', 'client-cert': certificate }, { status: 400, error: 'invalid_dpop_proof' }],
+      ['a proof and a certificate', { dpop: holder.prove(asking()), 'client-cert': certificate }, { status: 200, token_type: 'DPoP' }],
+    ];
+    for (const [rule, headers, said] of rows) {
+      const reply = await requestToken(address, await freshAssertion(), undefined, headers);
+      const body = (await reply.json()) as { access_token?: string };
+      t.match({ status: reply.status, ...body }, said, rule);
+      if (body.access_token !== undefined) t.equal(Object.keys(decodeJwt(body.access_token).cnf ?? {}).length, 1, 'bound to one thing');
+    }
+  },
+);
+
+t.test('a proof names the public address, wherever the gateway stands', async (t) => {
+  const clock = (): number => NOON;
+  const rows: [issuer: string, htu: string, holds: boolean][] = [
+    ['https://x.test/gate', 'https://x.test/gate/v1/prefills', true],
+    ['https://x.test/gate', 'https://x.test/v1/prefills', false],
+    ['https://x.test/gate', 'https://x.test/gate//v1/prefills', false],
+    ['https://x.test/gate', 'https://x.test/other/../gate/v1/prefills', true],
+    ['https://x.test:8443', 'https://x.test:8443/v1/prefills', true],
+    ['https://x.test:8443', 'https://x.test/v1/prefills', false],
+    ['https://x.test:443', 'https://x.test/v1/prefills', true],
+    ['HTTPS://X.test', 'https://x.test/v1/prefills', true],
+    ['http://[::1]:8080', 'http://[0:0::1]:8080/v1/prefills', true],
+    ['http://x.test', 'https://x.test/v1/prefills', false],
+    ['https://x.test', 'https://x.test\\@elsewhere.test/v1/prefills', false],
+    ['https://x.test', 'https://x.test@elsewhere.test/v1/prefills', false],
+    ['https://x.test', 'blob:https://x.test/v1/prefills', false],
+  ];
+  for (const [issuer, url, holds] of rows) {
+    const { check } = dpopProofs({ issuer, nonces: own, once: onceInMemory(clock), clock });
+    const shown = { method: 'POST', path: '/v1/prefills', token: { value: token, jkt: holder.jkt } };
+    const outcome = await check(proof({ url }), shown).then(
+      () => true,
+      (error: Error) => (/htu/.test(error.message) ? false : error),
+    );
+    t.equal(outcome, holds, `${url} at ${issuer}`);
+  }
+  const open = (issuer: string): Promise<unknown> => startGateway({ sandbox, issuer });
+  // Of the first the host would not be looked at: a proof for any host would hold.
+  for (const issuer of [
+    'oncegate.test:8443',
+    'javascript:x',
+    'ftp://x.test',
+    'x.test',
+    'https://x.test/',
+    'https://x.test//',
+    ' https://x.test',
+  ])
+    await t.rejects(open(issuer), /ONCEGATE_ISSUER/, issuer);
+  for (const issuer of ['https://x.test/?a', 'https://x.test?', 'https://x.test#a', 'https://a:b@x.test', 'https://x.test/a b', 'https://'])
+    await t.rejects(open(issuer), /ONCEGATE_ISSUER/, issuer);
+});
+
+t.test('a citizen’s token that its issuer bound is of use with its key alone', async (t) => {
+  const url = `${ISSUER}/v1/accesses`;
+  const issuer = (main.gateway.catalogue.gateway.citizens as CitizenIssuer).issuer;
+  const key = JSON.parse(readFileSync(join(main.dataDirectory, 'citizen-issuer.jwk.json'), 'utf8')) as JWK;
+  const seconds = NOON / 1000;
+  const citizens = (cnf: unknown): string => {
+    const claims = { iss: issuer, aud: ISSUER, iat: seconds, exp: seconds + 600, jti: 'x', scope: 'citizen', sub: '003099000017', cnf };
+    const header = { alg: key.alg, typ: 'at+jwt', kid: key.kid };
+    return signed(JSON.stringify(header), JSON.stringify(claims), createPrivateKey({ key: key as JsonWebKey, format: 'jwk' }));
+  };
+  const bound = citizens({ jkt: holder.jkt });
+  const of = (by: Prover, value = bound): string => by.prove({ url, token: value, now: NOON, nonce: own.current() });
+  const used = of(holder);
+  const unbound = citizens(undefined);
+  const rows: [rule: string, headers: Record<string, string>, status: number, error?: string][] = [
+    ['not bound, which is the issuer’s choice', { authorization: `Bearer ${unbound}` }, 200],
+    ['with its key', { authorization: `DPoP ${bound}`, dpop: used }, 200],
+    ['with a proof that was used', { authorization: `DPoP ${bound}`, dpop: used }, 401, 'invalid_dpop_proof'],
+    ['stolen, as Bearer', { authorization: `Bearer ${bound}` }, 401, 'invalid_token'],
+    ['stolen, as Bearer with a proof', { authorization: `Bearer ${bound}`, dpop: of(holder) }, 401, 'invalid_token'],
+    ['stolen, without a proof', { authorization: `DPoP ${bound}` }, 401, 'invalid_dpop_proof'],
+    ['stolen, with the thief’s proof', { authorization: `DPoP ${bound}`, dpop: of(thief) }, 401, 'invalid_dpop_proof'],
+    ['with a proof for another token', { authorization: `DPoP ${bound}`, dpop: of(holder, unbound) }, 401, 'invalid_dpop_proof'],
+    ['not bound, as DPoP', { authorization: `DPoP ${unbound}`, dpop: of(holder, unbound) }, 401, 'invalid_token'],
+    ['bound to a certificate that is not shown', { authorization: `Bearer ${citizens({ 'x5t#S256': holder.jkt })}` }, 401, 'invalid_token'],
+    ...[{}, { kid: 'x' }, { jkt: 'x' }, { jkt: holder.jkt, kid: 'x' }, 'x', null].map(
+      (cnf): [string, Record<string, string>, number, string] => [
+        `bound to ${JSON.stringify(cnf)}`,
+        { authorization: `Bearer ${citizens(cnf)}` },
+        401,
+        'invalid_token',
+      ],
+    ),
+  ];
+  for (const [rule, headers, status, error] of rows) {
+    const reply = await fetch(`${main.address}/v1/accesses`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    t.equal(reply.status, status, rule);
+    if (error !== undefined) t.match(reply.headers.get('www-authenticate'), `error="${error}"`, rule);
+    const speaks = headers.dpop !== undefined || headers.authorization?.startsWith('DPoP');
+    t.equal(reply.headers.get('dpop-nonce'), speaks ? own.current() : null, 'a nonce for whoever speaks of keys');
+    await reply.text();
+  }
+});
+
 t.test('how many signatures are verified tells nothing of which agencies and keys there are', async (t) => {
   const key = agencyKey(main.dataDirectory, 'X01.1');
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -458,6 +632,82 @@ t.test('how many signatures are verified tells nothing of which agencies and key
     counted,
     rows.map(([rule]) => [rule, rule.includes('another kind') ? 'ECDSA' : 'Ed25519']),
   );
+});
+
+t.test('whoever is refused learns not why', async (t) => {
+  const { dataDirectory, time, address } = other;
+  // Five minutes before the last day of an agency and of a mandate is over in Viet Nam.
+  time.now = Date.parse('2026-11-22T16:55:00Z');
+  t.teardown(() => (time.now = NOON));
+  const stranger = { ...(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK), alg: 'EdDSA', kid: 'x' };
+  const by = (client: string): JWK => agencyKey(dataDirectory, client);
+  const ask = async (client: string, key = by(client), agency?: string): Promise<Response> =>
+    fetch(`${address}/oauth2/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: await assertion(key, client, { now: time.now }),
+        ...(agency === undefined ? {} : { agency }),
+      }),
+    });
+  const got = async (...of: Parameters<typeof ask>): Promise<string> => ((await (await ask(...of)).json()) as Issued).access_token;
+  const expired = await got('X09.1');
+  time.now += 60_000;
+  const tokens: [rule: string, token: string][] = [
+    ['of an agency that was shut out', await got('X02.1')],
+    ['got with a key that was shut out', await got('X04.1')],
+    ['of an agency that has ended', await got('X05.1')],
+    ['of a supplier whose mandate is over', await got('S01', by('S01'), 'X01.1')],
+    ['that has expired', expired],
+    ['of another gateway', plain],
+    ['that is none', 'x.y.z'],
+  ];
+  const shown = (value: string): Promise<Response> =>
+    fetch(`${address}/v1/procedures?limit=1`, { headers: { authorization: `Bearer ${value}` } });
+  for (const [rule, value] of tokens.slice(0, 5)) t.equal((await shown(value)).status, 200, `a token ${rule}, before`);
+  const operator = await got('X00.1');
+  for (const target of [
+    { kind: 'agency', whose: 'X02.1' },
+    { kind: 'key', whose: 'X04.1', value: by('X04.1').kid },
+  ]) {
+    const made = await fetch(`${address}/v1/shut-outs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${operator}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...target, reason: 'a test of refusals', officer: 'X00.1-0001' }),
+    });
+    t.equal(made.status, 200);
+  }
+  time.now = Date.parse('2026-11-22T17:05:00Z');
+  const told = async (reply: Response): Promise<string> =>
+    JSON.stringify([reply.status, [...reply.headers].filter(([name]) => name !== 'date'), await reply.text()]);
+  const said = new Set<string>();
+  for (const [rule, value] of tokens) {
+    const reply = await shown(value);
+    t.equal(reply.status, 401, `a token ${rule}`);
+    said.add(await told(reply));
+  }
+  t.equal(said.size, 1, 'in the same bytes');
+
+  const clients: [rule: string, ...of: Parameters<typeof ask>][] = [
+    ['that there is not', 'X99.9', stranger],
+    ['with another key', 'X09.1', stranger],
+    ['that was shut out', 'X02.1'],
+    ['whose key was shut out', 'X04.1'],
+    ['that has ended', 'X05.1'],
+    ['that acts for another', 'X09.1', by('X09.1'), 'X00.1'],
+    ['a supplier with another key', 'S01', { ...stranger, kid: by('S01').kid ?? '' }, 'X01.1'],
+    ['a supplier that may no longer act', 'S01', by('S01'), 'X01.1'],
+    ['a supplier that never could', 'S01', by('S01'), 'X09.1'],
+    ['a supplier for an agency that there is not', 'S01', by('S01'), 'X99.9'],
+  ];
+  said.clear();
+  for (const [rule, ...of] of clients) {
+    const reply = await ask(...of);
+    t.equal(reply.status, 401, `an agency ${rule}`);
+    said.add(await told(reply));
+  }
+  t.equal(said.size, 1, 'in the same bytes');
 });
 
 t.test('an OAuth client of others gets a token and uses it, nonces and all', async (t) => {

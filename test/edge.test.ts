@@ -1,6 +1,12 @@
 /** The edge: what stands at which door, what every reply says to browsers, and what operators watch. */
+import { writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
+import { runCommand } from '../src/cli.ts';
+import { addressesOf } from '../src/commands/command.ts';
+import { openToOperators } from '../src/http/server.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { startGateway } from './support/gateway.ts';
 import { freePort } from './support/ports.ts';
@@ -74,11 +80,76 @@ await t.test('what is for operators stands at their own door alone', async (t) =
   }
 });
 
+/** To everybody else an operation says 401, before it looks at a body. */
+const FOR_STRANGERS = [
+  'GET /.well-known/jwks.json',
+  'GET /.well-known/oauth-authorization-server',
+  'GET /healthz',
+  'GET /metrics',
+  'GET /readyz',
+  'GET /v1/log/checkpoint',
+  'GET /v1/log/key',
+  'GET /v1/log/tile/{level}/{path}',
+  'POST /oauth2/token',
+];
+
+await t.test('what a stranger may ask for is a short list, at either door', async (t) => {
+  const { paths } = JSON.parse((await ask(`${door}/openapi.json`)).text) as { paths: Record<string, Record<string, object>> };
+  const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path]));
+  const open = new Set<string>();
+  for (const [method = '', path = ''] of operations) {
+    for (const body of method === 'GET' ? [undefined] : ['{}', 'x'.repeat(70_000)]) {
+      const init = { method, ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }) };
+      const { status } = await ask(door + path.replaceAll(/\{\w+\}/g, '1'), init);
+      if (status !== 401) open.add(`${method} ${path}`);
+      const first = await ask(apart.address + path.replaceAll(/\{\w+\}/g, '1'), init);
+      t.ok(first.status === status || first.status === 404, `${method} ${path}: no more than that at the first`);
+    }
+  }
+  t.strictSame([...open].sort(), FOR_STRANGERS);
+  t.ok(operations.length > 30);
+});
+
 await t.test('whoever came through one door does not pass as one who came through the other', async (t) => {
   for (const headers of [{ host: `127.0.0.1:${operators.port}` }, { 'x-forwarded-host': door }, { forwarded: `host=${door}` }])
     t.equal((await ask(`${apart.address}/metrics`, { headers })).status, 404);
   for (const path of ['//metrics', '/./metrics', '/%6detrics', '/metrics/', '/metrics?x', '/METRICS', '/v1/../metrics', `${door}/metrics`])
     t.match(await raw(apart.port, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`), /^HTTP\/1\.1 4/, path);
+});
+
+await t.test('who comes through the door of operators is no proxy, and is cut as everybody is', async (t) => {
+  const forged = `:${Buffer.from('a certificate').toString('base64')}:`;
+  t.match(await ask(`${door}/v1/sources`, { headers: { 'client-cert': forged } }), { status: 400, text: /proxies alone/ });
+  const another = await openToOperators(together.gateway.server, false, { host: '127.0.0.1', port: 0 });
+  t.teardown(() => another.close());
+  const limits = ({ timeout, requestTimeout, keepAliveTimeout, maxConnections }: Server): object => ({
+    timeout,
+    requestTimeout,
+    keepAliveTimeout,
+    maxConnections,
+  });
+  const first = limits(together.gateway.server.server);
+  t.strictSame(limits(another), first);
+  t.notOk(Object.values(first).includes(0));
+});
+
+await t.test('an operator’s command line finds the door, with proofs of the public address', async (t) => {
+  const [port, at] = [await freePort(), { host: '127.0.0.1', port: await freePort() }];
+  const issuer = `http://127.0.0.1:${port}`;
+  const on = await startGateway({ sandbox, issuer, port, operators: at, now: Date.now() });
+  t.teardown(() => on.close());
+  const environment = { issuer, dataDirectory: on.dataDirectory } as Parameters<typeof runCommand>[1]['environment'];
+  const run = async (): Promise<string> => {
+    let said = '';
+    const hear = (text: string): void => void (said += text);
+    await runCommand(['shut-outs'], { environment, serve: async () => 1, out: hear, error: hear, colour: false, stdin: process.stdin });
+    return said;
+  };
+  writeFileSync(join(on.dataDirectory, 'address'), addressesOf({ issuer, operators: undefined }));
+  t.match(await run(), /not-found/, 'through the first address there is nothing');
+  writeFileSync(join(on.dataDirectory, 'address'), addressesOf({ issuer, operators: at }));
+  t.equal(await run(), 'nobody is shut out');
+  t.equal(addressesOf({ issuer, operators: { host: '::1', port: 9 } }), `${issuer}\nhttp://[::1]:9\n`);
 });
 
 await t.test('every reply tells browsers to do nothing with it, and no page of another site may read it', async (t) => {
@@ -155,4 +226,36 @@ await t.test('operators watch numbers, which are of nobody', async (t) => {
   t.notMatch(text, /(?<![0-9.])0[0-9]{11}(?![0-9])/);
   for (const name of new Set([...values.keys()].map((key) => key.replace(/(?:_bucket|_sum|_count)?(?:\{.*)?$/, ''))))
     t.match(text, `# TYPE ${name} `, name);
+});
+
+await t.test('nothing that a caller writes becomes a line of the process log, or a label', async (t) => {
+  const MARK = 'INJECTED';
+  const forged = `x\n{"level":60,"msg":"${MARK}"}`;
+  const before = apart.lines.length;
+  const form = (fields: Record<string, string>): Promise<Said> =>
+    ask(`${apart.address}/oauth2/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...fields }) });
+  const header = Buffer.from(JSON.stringify({ alg: forged, kid: forged, typ: forged })).toString('base64url');
+  const said = [
+    await form({ grant_type: forged, [forged]: forged }),
+    await form({
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: `${header}.${Buffer.from(JSON.stringify({ iss: forged })).toString('base64url')}.AA`,
+      agency: forged,
+      scope: forged,
+    }),
+    await ask(`${apart.address}/${encodeURIComponent(forged)}?${encodeURIComponent(forged)}`, {
+      headers: { 'user-agent': MARK, 'x-request-id': MARK, 'request-id': MARK, traceparent: MARK, 'x-forwarded-for': MARK, referer: MARK },
+    }),
+    await ask(`${apart.address}/v1/sources`, { headers: { authorization: `DPoP ${header}.e30.AA`, dpop: `${header}.e30.AA` } }),
+    await ask(`${apart.address}/v1/sources`, { headers: { authorization: `Bearer ${header}.e30.AA`, 'x-original-url': `/${MARK}` } }),
+  ];
+  const lines = apart.lines.slice(before);
+  t.ok(lines.length >= said.length);
+  for (const line of lines) {
+    t.match(line, /^[^\n]*\n$/);
+    t.ok(JSON.parse(line));
+  }
+  t.notMatch([...lines, ...said.map(({ text }) => text), (await ask(`${door}/metrics`)).text].join(''), MARK);
+  await raw(apart.port, `INJECTED / HTTP/1.1\r\nhost: x\r\n\r\n`);
+  t.notMatch((await ask(`${door}/metrics`)).text, MARK, 'nor a method');
 });

@@ -10,13 +10,16 @@ import { type JWK, SignJWT } from 'jose';
 import t from 'tap';
 import { openWire } from '../adapters/wire.ts';
 import { tokensOfAll } from '../src/access/issuers.ts';
+import { nonces } from '../src/access/nonces.ts';
 import { openCatalogue } from '../src/app.ts';
 import { ConfigurationError, formatFault } from '../src/catalogue/faults.ts';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import type { CitizenIssuer } from '../src/domain.ts';
 import { proxiesIn } from '../src/http/proxies.ts';
 import { keepRenewed, openTls } from '../src/http/tls.ts';
+import { loadKeys } from '../src/keys.ts';
 import { findAuthority, type Issued } from './support/certificates.ts';
+import { prover } from './support/dpop.ts';
 import {
   ASSERTION_TYPE,
   agencyKey,
@@ -28,6 +31,7 @@ import {
   startGateway,
   type TestGateway,
 } from './support/gateway.ts';
+import { freePort } from './support/ports.ts';
 
 const MINISTRY = 'https://id.moj.test';
 const OFFICE = 'https://id.land.test';
@@ -508,7 +512,8 @@ else {
     t.teardown(() => gateway.close());
     return gateway;
   };
-  const direct = await begin({ tls, proxies: '192.0.2.0/24' });
+  const operators = { host: '127.0.0.1', port: await freePort() };
+  const direct = await begin({ tls, proxies: '192.0.2.0/24', operators });
   const behind = await begin({ tls, proxies: '127.0.0.1' });
   const strict = await begin({ tls: { ...tls, clientCa: file('client-ca.pem', ca.certificate) } });
 
@@ -569,6 +574,18 @@ else {
     t.strictSame(trusted.cnf, { 'x5t#S256': thumbprint(known) });
     t.equal((await got(strict, { as: hers })).cnf, undefined, 'a certificate of no CA that counts is none');
     const ofIssuer = await ofOffice({ claims: { cnf } });
+    const by = await prover();
+    const nonce = nonces(loadKeys(on.dataDirectory, true).nonce, () => NOON).current();
+    const proofOf = (value?: string): string =>
+      by.prove({
+        method: value === undefined ? 'POST' : 'GET',
+        url: `${ISSUER}/${value === undefined ? 'oauth2/token' : 'v1/sources'}`,
+        token: value,
+        nonce,
+        now: NOON,
+      });
+    const keyed = await got(direct, { as: hers, headers: { dpop: proofOf() } });
+    t.strictSame([keyed.cnf, keyed.type], [{ jkt: by.jkt }, 'DPoP'], 'a proof goes before a certificate');
     const der = new X509Certificate(hers.certificate).raw;
     const wrapped = (bytes: Uint8Array): string => `:${Buffer.from(bytes).toString('base64')}:`;
     const ROWS: [rule: string, to: TestGateway, shown: Shown, status: number][] = [
@@ -587,6 +604,27 @@ else {
       ['through the proxy, with none', behind, { token }, 401],
       ['the certificate of the proxy itself', behind, { as: hers, token }, 401],
       ['the proxy’s beside the client’s', behind, { as: his, token, headers: { 'client-cert': header(hers) } }, 200],
+      ['as DPoP, with it', direct, { as: hers, headers: { authorization: `DPoP ${token}`, dpop: proofOf(token) } }, 401],
+      ['with it, and a proof that nobody asked for', direct, { as: hers, token, headers: { dpop: proofOf(token) } }, 200],
+      [
+        'bound to a key, and no certificate',
+        direct,
+        { headers: { authorization: `DPoP ${keyed.token}`, dpop: proofOf(keyed.token) } },
+        200,
+      ],
+      [
+        'bound to a key, and another certificate',
+        direct,
+        { as: his, headers: { authorization: `DPoP ${keyed.token}`, dpop: proofOf(keyed.token) } },
+        200,
+      ],
+      ['bound to a key, stolen, with the certificate it was got with', direct, { as: hers, token: keyed.token }, 401],
+      [
+        'bound to a key, as DPoP without proof, with the certificate it was got with',
+        direct,
+        { as: hers, headers: { authorization: `DPoP ${keyed.token}` } },
+        401,
+      ],
       ['a header from a stranger', direct, { token, headers: { 'client-cert': header(hers) } }, 400],
       ['a header from a stranger with a certificate', direct, { as: hers, token, headers: { 'client-cert': header(hers) } }, 400],
       ['a header where there is no proxy', strict, { token, headers: { 'client-cert': header(hers) } }, 400],
@@ -614,6 +652,15 @@ else {
       t.equal(code, expected, rule);
     }
     t.equal(await status(token), 401, 'nor is it of use without TLS');
+    const atDoor = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${operators.port}/v1/sources`, { headers })).status;
+    t.equal(await atDoor({ authorization: `Bearer ${token}` }), 401, 'nor at the door of operators, which has none');
+    t.equal(await atDoor({ authorization: `Bearer ${token}`, 'client-cert': header(hers) }), 400, 'whatever is said there');
+    t.equal(
+      await atDoor({ authorization: `DPoP ${keyed.token}`, dpop: proofOf(keyed.token) }),
+      200,
+      'a proof is as good there, of the public address',
+    );
     const metadata = '/.well-known/oauth-authorization-server';
     t.match((await say(direct, { path: metadata })).body, { tls_client_certificate_bound_access_tokens: true });
     t.notOk(

@@ -783,6 +783,9 @@ await table('media types and codings', [
   ['gzip', prefill(gzipSync(json), { 'content-encoding': 'gzip' }), 'unsupported-media-type'],
   ['gzip that is none', prefill(json, { 'content-encoding': 'gzip' }), 'unsupported-media-type'],
   ['two codings', prefill(json, { 'content-encoding': 'identity, br' }), 'unsupported-media-type'],
+  ...['utf-16', '"UTF-16LE"', 'latin1', '', 'utf-8; charset=utf-16'].map(
+    (charset): Row => [`charset=${charset}`, typed(`application/json; charset=${charset}`), 'unsupported-media-type'],
+  ),
 ]);
 
 await table('methods and addresses', [
@@ -840,6 +843,7 @@ await table('methods and addresses', [
 /** A request of its own that must not be seen where it stands in another's body. */
 const smuggled = http('POST', '/v1/prefills', bearer(token), json).toString();
 const raw = (...lines: string[]): Buffer => Buffer.from(lines.join('\r\n'));
+const CHUNK = json.length.toString(16);
 const start = ['POST /v1/prefills HTTP/1.1', 'host: oncegate.test', `authorization: Bearer ${token}`, 'content-type: application/json'];
 
 await table('what is not HTTP', [
@@ -856,6 +860,47 @@ await table('what is not HTTP', [
   ['a length beyond numbers', raw(...start, 'content-length: 99999999999999999999', '', smuggled), 'invalid-request'],
   ['a coding beside chunked', raw(...start, 'transfer-encoding: chunked, identity', '', '0', '', smuggled), 'invalid-request'],
   ['a coding that is not chunked', raw(...start, 'transfer-encoding: xchunked', '', '0', '', smuggled), 'invalid-request'],
+  ...[
+    'gzip, chunked',
+    'identity, chunked',
+    'chunked, chunked',
+    'chunked;q=1',
+    '"chunked"',
+    '\x0bchunked',
+    'chunked\r\ntransfer-encoding: identity',
+  ].map(
+    (coding): Row => [
+      `Transfer-Encoding: ${JSON.stringify(coding)}`,
+      raw(...start, `transfer-encoding: ${coding}`, 'connection: close', '', CHUNK, json, '0', '', smuggled),
+      'invalid-request',
+    ],
+  ),
+  [
+    'a coding by HTTP/1.0',
+    raw(...start, 'transfer-encoding: chunked', '', CHUNK, json, '0', '', smuggled).fill('0', 27, 28),
+    'invalid-request',
+  ],
+  ...[`${CHUNK};a=\n`, `${CHUNK}\n`, `0x${CHUNK}\r\n`, ` ${CHUNK}\r\n`, `${CHUNK} \r\n`, `-${CHUNK}\r\n`, `1${'0'.repeat(16)}\r\n`].map(
+    (size): Row => [
+      `a chunk of ${JSON.stringify(size)}`,
+      raw(...start, 'transfer-encoding: chunked', '', `${size}${json}`, '0', '', smuggled),
+      'invalid-request',
+    ],
+  ),
+  [
+    'a chunk that a bare line feed ends',
+    raw(...start, 'transfer-encoding: chunked', '', CHUNK, `${json}\n0`, '', smuggled),
+    'invalid-request',
+  ],
+  ['a bare carriage return', raw(...start, 'x-note: a\rcontent-length: 0', '', smuggled), 'invalid-request'],
+  ['a length in hexadecimals', raw(...start, 'content-length: 0x5', '', smuggled), 'invalid-request'],
+  ['the same length twice', raw(...start, 'content-length: 5', 'content-length: 5', '', smuggled), 'invalid-request'],
+  ['two hosts', raw(...start, 'host: elsewhere.test', 'connection: close', `content-length: ${json.length}`, '', json), 'invalid-request'],
+  [
+    'two media types',
+    raw(...start, 'Content-Type: text/plain', 'connection: close', `content-length: ${json.length}`, '', json),
+    'invalid-request',
+  ],
   ['a chunk without size', raw(...start, 'transfer-encoding: chunked', '', 'zz', '', smuggled), 'invalid-request'],
   ['a chunk longer than it says', raw(...start, 'transfer-encoding: chunked', '', '1', '{}}', '0', '', ''), 'invalid-request'],
   ['a space before the colon', raw(...start, 'content-length : 5', '', smuggled), 'invalid-request'],
@@ -884,6 +929,8 @@ const accepted: [string, Buffer][] = [
   ['another case of the media type', typed('Application/JSON')],
   ['the identity coding', prefill(json, { 'content-encoding': 'identity' })],
   ['chunks', chunked(json)],
+  ['chunks in capitals', Buffer.from(chunked(json).toString().replace('chunked', 'Chunked'))],
+  ['a charset in quotes', typed('application/json; Charset="UTF-8"')],
   ['an empty related', prefill({ ...GOOD, related: {} })],
   ['a whole number written as a fraction', prefill(withMember('maxAgeSeconds', '0.0'))],
   ['a member by an escape', prefill(json.replace('"subject"', '"\\u0073ubject"'))],
@@ -915,6 +962,24 @@ await t.test('requests one after the other on a connection', async (t) => {
   );
   t.match(statuses(bad).join(), /^(200,)?400$/, 'and what follows a good one is refused');
   t.match((await main.entries(length)).at(-1) ?? { outcome: 'abandoned' }, { outcome: /answered|abandoned/ });
+
+  const hidden = http('GET', '/v1/sources', { ...bearer(token), connection: undefined });
+  const next = http('GET', '/v1/sources', bearer(token));
+  const { length: before } = await main.entries();
+  for (const [method, path, status] of [
+    ['POST', '/v1/prefills', 401],
+    ['POST', '/nothing', 404],
+    ['PUT', '/v1/prefills', 405],
+    ['HEAD', '/v1/sources', 405],
+  ] as const) {
+    const refusal = http(method, path, { connection: undefined, 'content-length': String(hidden.length) });
+    t.same(
+      statuses(await send(main.port, Buffer.concat([refusal, hidden, next]))),
+      [status, 200],
+      `${status}: what stands in a body that nobody read is no request`,
+    );
+  }
+  t.equal((await main.entries()).length, before);
 
   const rest = chunked(json, `${NUMBER}\r\n\r\n`).toString().replace('connection: close\r\n', '');
   t.match(statuses(await send(main.port, Buffer.from(rest))).join(), /^(200,)?400$/, 'as after a chunked body');

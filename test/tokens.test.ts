@@ -245,6 +245,10 @@ await t.test('an assertion is refused', async (t) => {
     ],
     ['HS256 with nothing', hmac(Buffer.alloc(32))],
     ['EdDSA with the identifier of an ES256 key', sign({}, { kid: 'own' }, { ...sandboxKey })],
+    ...['dpop+jwt', 'at+jwt', 'secevent+jwt', ['JWT', 'x'], null, ''].map((typ): [string, Promise<string>] => [
+      `that says to be ${JSON.stringify(typ)}`,
+      sign({}, { typ }),
+    ]),
     ['its own key in the header', sign({}, { jwk: stranger.shown }, stranger.key)],
     ['an address of keys in the header', sign({}, { jku: keyAddress }, stranger.key)],
     ['an address of certificates in the header', sign({}, { x5u: keyAddress }, stranger.key)],
@@ -326,6 +330,7 @@ await t.test('an assertion is taken', async (t) => {
     ['to a list of this gateway alone', sign({ aud: [ISSUER] }, {})],
     ['with the newer name of its algorithm', assertion({ ...sandboxKey, alg: 'Ed25519' }, 'X01.1')],
     ['with typ', sign({}, { typ: 'client-authentication+jwt' })],
+    ['with the typ of any', sign({}, { typ: 'JWT' })],
     ['expired within the tolerance', sign({ iat: SECONDS - 60, exp: SECONDS - 9 }, {})],
     ['issued in the future within the tolerance', sign({ iat: SECONDS + 10 }, {})],
     ['issued five minutes ago', sign({ iat: SECONDS - 300 }, {})],

@@ -14,6 +14,8 @@ import { TokenRefusal } from './refusal.ts';
 export const ASSERTION_ALGORITHMS = ['EdDSA', 'ES256', 'Ed25519'];
 const LIFETIME_SECONDS = 300;
 const CLOCK_TOLERANCE_SECONDS = 10;
+/** What else an agency signs with the same key, and says so, proves nothing here (RFC 8725, section 3.11). */
+const TYPES = ['jwt', 'client-authentication+jwt'];
 /** jose tolerates more than the compact form; one token has one spelling. */
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const MAX_LENGTH = 4096;
@@ -65,7 +67,8 @@ export function clientAssertions(
     if (assertion.length > MAX_LENGTH || !COMPACT.test(assertion)) throw new Unproven('not a compact token');
     const id = String(decodeJwt(assertion).iss);
     const client = agencies.get(id) ?? suppliers?.get(id);
-    const { kid, alg: named = '' } = decodeProtectedHeader(assertion);
+    const { kid, alg: named = '', typ } = decodeProtectedHeader(assertion);
+    if (typ !== undefined && !TYPES.includes(String(typ).toLowerCase())) throw new Unproven('typ');
     const alg = named === 'Ed25519' ? 'EdDSA' : named;
     const today = dayInVietnam(clock());
     const keys = client === undefined || client.keys === 'sandbox' ? [] : client.keys;

@@ -2,6 +2,7 @@
 import type { CitizenIssuer } from '../domain.ts';
 import { issuerKeys, type KeyTools } from './issuer-keys.ts';
 import { statementOf } from './statement.ts';
+import type { Binding } from './tokens.ts';
 
 const LIFETIME_SECONDS = 3600;
 
@@ -11,6 +12,7 @@ export interface CitizenClaims {
   readonly number: string;
   readonly scopes: readonly string[];
   readonly expires: number;
+  readonly binding?: Binding;
 }
 
 export interface CitizenTokenSettings extends KeyTools {
@@ -37,9 +39,9 @@ export function citizenTokens(settings: CitizenTokenSettings): (token: string) =
     clock,
   };
   return async (token) => {
-    const { payload, expires } = (await statementOf(token, expected)) ?? {};
+    const { payload, expires, binding } = (await statementOf(token, expected)) ?? {};
     const { scope, [citizens.numberClaim]: number } = payload ?? {};
     if (typeof scope !== 'string' || typeof number !== 'string' || !/^[0-9]{12}$/.test(number) || expires === undefined) return undefined;
-    return { issuer: citizens.issuer, number, scopes: scope.split(' '), expires };
+    return { issuer: citizens.issuer, number, scopes: scope.split(' '), expires, ...(binding === undefined ? {} : { binding }) };
   };
 }

@@ -46,3 +46,10 @@ export async function openAccess(options: AccessOptions, opened: AsyncDisposable
   const proofs = dpopProofs({ issuer, nonces: made, once: await open(false), clock });
   return { once, nonces: made, proofs, bindings: bindings({ proofs, demanded }), demanded };
 }
+
+/** Tokens and proofs name it. Of an address without a scheme the host is not seen, and a proof for any other address would hold. */
+export function checkIssuer(issuer: string): void {
+  const url = /^https?:\/\/[\x21-\x7e]+$/i.test(issuer) ? URL.parse(issuer) : null;
+  if (url === null || url.username !== '' || url.password !== '' || /[?#]|\/$/.test(issuer))
+    throw new Error('ONCEGATE_ISSUER must begin with https:// or http:// and have no user, no query, no fragment and no slash at its end');
+}

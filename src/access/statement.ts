@@ -2,6 +2,7 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Clock } from '../domain.ts';
 import type { FindKey } from './issuer-keys.ts';
+import type { Binding } from './tokens.ts';
 
 const CLOCK_TOLERANCE_SECONDS = 10;
 /** jose tolerates more than the compact form; one token has one spelling. */
@@ -28,6 +29,7 @@ export interface Statement {
   readonly kid: string;
   /** Seconds since the epoch. */
   readonly expires: number;
+  readonly binding?: Binding;
 }
 
 /** Undefined for a token that is not to be trusted. Throws a `Problem` where that cannot be known. */
@@ -55,12 +57,23 @@ export async function statementOf(token: string, expected: Expected): Promise<St
     if (typeof jti !== 'string' || !IDENTIFIER.test(jti)) return undefined;
     // Whoever else a token is addressed to could use it here in the other's name.
     if ([aud].flat().length !== 1) return undefined;
-    return { payload, jti, kid, expires: exp };
+    const binding = bindingIn(payload.cnf);
+    if (binding === 'unknown') return undefined;
+    return { payload, jti, kid, expires: exp, ...(binding === undefined ? {} : { binding }) };
   } catch (error) {
     // A TypeError is of a token that jose cannot even take apart.
     if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
     throw error;
   }
+}
+
+/** RFC 7800. A token that is bound to something that we cannot check is not one that is not bound. */
+function bindingIn(cnf: unknown): Binding | 'unknown' | undefined {
+  if (cnf === undefined) return undefined;
+  const [[name, value] = [], ...more] = Object.entries((typeof cnf === 'object' && cnf) || {});
+  if (more.length > 0 || typeof value !== 'string' || !/^[A-Za-z0-9_-]{43}$/.test(value)) return 'unknown';
+  if (name === 'jkt') return { jkt: value };
+  return name === 'x5t#S256' ? { 'x5t#S256': value } : 'unknown';
 }
 
 /** Who a token says that it is from. Nothing is verified: it says only by whose keys to try. */

@@ -34,10 +34,20 @@ export function required(value: string | undefined, what: string): string {
   return value;
 }
 
-/** The address of the running gateway, which wrote it into the data directory. */
-export function runningAt({ dataDirectory }: Environment): string | undefined {
-  const address = join(dataDirectory, 'address');
-  return existsSync(address) ? readFileSync(address, 'utf8').trim() : undefined;
+/** The public address of the running gateway and that of its operators' door, a line each: the gateway wrote them into the data directory. */
+const addresses = ({ dataDirectory }: Environment): string[] => {
+  const file = join(dataDirectory, 'address');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+};
+export const runningAt = (environment: Environment): string | undefined => addresses(environment)[0];
+/** Undefined where operators share the public address. */
+export const doorAt = (environment: Environment): string | undefined => addresses(environment)[1];
+
+/** What the gateway writes there. */
+export function addressesOf({ issuer, operators }: Pick<Environment, 'issuer' | 'operators'>): string {
+  if (operators === undefined) return `${issuer}\n`;
+  const { host, port } = operators;
+  return `${issuer}\nhttp://${host.includes(':') ? `[${host}]` : host}:${port}\n`;
 }
 
 /** A client of the gateway named, or of the one that runs here. */

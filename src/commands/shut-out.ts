@@ -1,7 +1,7 @@
 /** `oncegate shut-out`, `let-in`, `shut-outs`: who must be kept out is kept out by every gateway, from the command line of an operator. */
 import { parseArgs } from 'node:util';
 import { clean } from '../client.ts';
-import { type Command, type CommandLine, client, required, UsageError } from './command.ts';
+import { type Command, type CommandLine, client, doorAt, required, UsageError } from './command.ts';
 
 /** As `schemas/api/shut-out.json` has it. */
 interface Shown {
@@ -81,7 +81,7 @@ function operate(
   path: string,
   body?: object,
 ): Promise<unknown> {
-  return client(line, operator, key).operate(`/v1/shut-outs${path}`, body);
+  return client(line, operator, key).operate(`/v1/shut-outs${path}`, body, doorAt(line.environment));
 }
 
 function told({ id, kind, whose, value, perMinute, reason, by, from, until, holds }: Shown): string {

@@ -6,10 +6,11 @@ import { leafHash } from '../audit/tree.ts';
 import type { Catalogue } from '../catalogue/load.ts';
 import { type Citizen, type Clock, dayInVietnam } from '../domain.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
+import type { Credentials } from '../stages/authenticate.ts';
 import { asLogged } from './audit/conditions.ts';
 import { accessOf } from './citizen/access.ts';
 import { ledgerPage, type Shown } from './citizen/ledger.ts';
-import { onlyHeader, operation } from './operation.ts';
+import { credentialsOf, offerNonce, operation } from './operation.ts';
 import { putOnRecord } from './reading.ts';
 
 export interface CitizenTools {
@@ -18,8 +19,10 @@ export interface CitizenTools {
   readonly catalogue: Catalogue;
   readonly pseudonyms: Pseudonyms;
   readonly clock: Clock;
-  /** The citizen of an `Authorization` header. Throws a `Problem` where there is none. */
-  readonly authenticate: (header: string | undefined) => Promise<Citizen>;
+  /** The citizen who shows these. Throws a `Problem` where there is none. */
+  readonly authenticate: (credentials: Credentials) => Promise<Citizen>;
+  /** For proofs of those whose token is bound to a key. */
+  readonly nonce: () => string;
   /** Counts a look by the pseudonym of who looks. Throws a `Problem` where there were too many. */
   readonly count: (citizen: string) => void;
 }
@@ -30,13 +33,14 @@ interface AccessesBody extends Pick<Conditions, 'from' | 'to'> {
 }
 
 export const citizenRoutes = (tools: CitizenTools): FastifyPluginAsync => {
-  const { log, search, catalogue, pseudonyms, clock, authenticate, count } = tools;
+  const { log, search, catalogue, pseudonyms, clock, authenticate, count, nonce } = tools;
   const citizens = new WeakMap<FastifyRequest, Citizen>();
 
   return async (server) => {
     server.post<{ Body: AccessesBody }>('/v1/accesses', {
-      onRequest: async (request) => {
-        const citizen = await authenticate(onlyHeader(request, 'authorization'));
+      onRequest: async (request, reply) => {
+        offerNonce(request, reply, nonce);
+        const citizen = await authenticate(credentialsOf(request));
         count(pseudonyms.of('person', citizen.number));
         citizens.set(request, citizen);
       },

@@ -1,5 +1,5 @@
 /** How a route is described and guarded: one description serves validation, OpenAPI and the reader. */
-import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import type { Caller, Scope } from '../domain.ts';
 import { problems } from '../problems.ts';
 import type { Credentials } from '../stages/authenticate.ts';
@@ -121,8 +121,7 @@ export function routeAuthentication(
       const credentials = known ?? credentialsOf(request);
       if (known === undefined) {
         shown.set(request, credentials);
-        // With every reply, so that whoever keeps asking has a fresh one.
-        if (nonce !== undefined && speaksDpop(request)) reply.header('dpop-nonce', nonce());
+        if (nonce !== undefined) offerNonce(request, reply, nonce);
       }
       const caller = await authenticate(credentials, scope);
       callers.set(request, caller);
@@ -133,7 +132,11 @@ export function routeAuthentication(
 
 /** One object a request, however often its caller is looked at: what it shows is proven once. */
 const shown = new WeakMap<FastifyRequest, Credentials>();
-const speaksDpop = ({ headers }: FastifyRequest): boolean => headers.dpop !== undefined || /^dpop /i.test(headers.authorization ?? '');
+
+/** With every reply to whoever speaks DPoP, so that whoever keeps asking has a fresh one. */
+export function offerNonce({ headers }: FastifyRequest, reply: FastifyReply, nonce: () => string): void {
+  if (headers.dpop !== undefined || /^dpop /i.test(headers.authorization ?? '')) reply.header('dpop-nonce', nonce());
+}
 
 export function credentialsOf(request: FastifyRequest): Credentials {
   const [path = ''] = request.url.split('?');

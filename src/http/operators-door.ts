@@ -37,6 +37,8 @@ export async function openDoor(
   { host, port }: Address,
 ): Promise<Server> {
   const door = createServer(options, (request, response) => server.routing(request, response));
+  // What of the first one’s limits no option sets: a caller who reads no answer is cut here too.
+  ({ timeout: door.timeout, maxConnections: door.maxConnections } = server.server);
   door.on('connection', (socket) => through.add(socket)).on('clientError', (error, socket) => refuse(error, socket as Socket));
   door.on('checkExpectation', (request, response) => door.emit('request', request, response));
   await new Promise<void>((resolve, reject) => door.once('error', reject).listen(port, host, resolve));

@@ -13,6 +13,7 @@ import fastify, {
 import { Problem } from '../problems.ts';
 import { isWatched } from './arrival.ts';
 import { lookAtCertificates } from './client-certificate.ts';
+import { refuseAmbiguous } from './framing.ts';
 import type { Traffic } from './metrics.ts';
 import { type Address, type Hidden, openDoor, operatorsRoutes } from './operators-door.ts';
 import { problemDocument, refusals, sendProblem } from './problem.ts';
@@ -109,11 +110,7 @@ export async function buildServer(settings: ServerSettings): Promise<FastifyInst
     throw new Problem('method-not-allowed');
   });
   lookAtCertificates(server, { proxies, trustedOnly: tls?.files.clientCa !== undefined });
-  server.addHook('preParsing', async (request) => {
-    const coding = request.headers['content-encoding'];
-    if (coding !== undefined && coding !== 'identity')
-      throw new Problem('unsupported-media-type', { detail: 'no content coding is taken' });
-  });
+  refuseAmbiguous(server);
   // Node would answer 417 by itself, in no form of ours; RFC 9110 §10.1.1 lets an unknown expectation pass.
   server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response));
   server.server.maxConnections = MAX_CONNECTIONS;

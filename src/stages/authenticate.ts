@@ -129,7 +129,7 @@ export function authenticator({
 }
 
 /** The scheme and the token of an `Authorization` header. */
-function tokenOf(header: string | undefined): [scheme: Scheme, token: string | undefined] {
+export function tokenOf(header: string | undefined): [scheme: Scheme, token: string | undefined] {
   const [, scheme, token] = /^(Bearer|DPoP) ([\x21-\x7e]+)$/i.exec(header ?? '') ?? [];
   return [scheme?.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', token];
 }

@@ -151,7 +151,11 @@ export async function startReaders({
   const open = (): never => {
     throw new Error('the keys stand in the file');
   };
-  const authenticate = citizenAuthenticator({ verify: citizenTokens({ citizens, issuer: ISSUER, open, clock }), clock });
+  const authenticate = citizenAuthenticator({
+    verify: citizenTokens({ citizens, issuer: ISSUER, open, clock }),
+    bindings: nothingBound,
+    clock,
+  });
   const server = await buildServer({
     logger,
     schemas: readdirSync('schemas/api').map((file) => JSON.parse(readFileSync(`schemas/api/${file}`, 'utf8')) as object),
@@ -167,7 +171,7 @@ export async function startReaders({
         standing,
         onRecord: auditReading({ log, configDigest, clock, standing }),
       }),
-      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate, count: () => {} }),
+      citizenRoutes({ log, search, catalogue, pseudonyms: people, clock, authenticate, count: () => {}, nonce: () => '' }),
     ],
   });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
