@@ -31,6 +31,7 @@ export interface ProcedureView {
 
 export class Client {
   readonly #issuer: string;
+  readonly #door: string;
   readonly #agency: string;
   readonly #key: Record<string, string>;
   readonly #proofKey: JWK;
@@ -40,11 +41,12 @@ export class Client {
   #auditToken: string | undefined;
 
   /**
-   * `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. Tokens are bound to
+   * `door` is where operators are answered, if not at the issuer's address. `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. Tokens are bound to
    * the key of `makeProofKey`, which lives no longer than the client unless it is given.
    */
-  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '', proofKey: JWK = makeProofKey()) {
+  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '', proofKey: JWK = makeProofKey(), door = issuer) {
     this.#issuer = issuer;
+    this.#door = door;
     this.#agency = agency;
     this.#key = key;
     this.#proofKey = proofKey;
@@ -98,7 +100,7 @@ export class Client {
     const token = await this.token('operate');
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) };
-    return this.#send(() => this.#proving(path, async () => init, token));
+    return this.#send(() => this.#proving(path, async () => init, token, this.#door), this.#door);
   }
 
   /** What lies below the log's prefix, for a verifier: a long log outlasts a token, and a gateway that is busy is asked again. */
@@ -115,35 +117,38 @@ export class Client {
     }
   }
 
-  #fetch(path: string, init: RequestInit): Promise<Response> {
-    return fetch(this.#issuer + path, { ...init, signal: AbortSignal.timeout(30_000) });
+  #fetch(path: string, init: RequestInit, at = this.#issuer): Promise<Response> {
+    return fetch(at + path, { ...init, signal: AbortSignal.timeout(30_000) });
   }
 
-  /** Asks with a proof of the client's key; once more where the gateway wants another nonce in it. */
-  async #proving(path: string, init: () => Promise<RequestInit>, token?: string): Promise<Response> {
+  /** Asks with a proof of the client's key, which names the issuer's address wherever it is sent; once more where the gateway wants another nonce in it. */
+  async #proving(path: string, init: () => Promise<RequestInit>, token?: string, at?: string): Promise<Response> {
     for (let again = false; ; again = true) {
       const request = await init();
       const nonce = this.#nonce;
       const proof = await makeProof(this.#proofKey, { method: request.method ?? 'GET', url: this.#issuer + path, token, nonce });
       const authorization = token === undefined ? {} : { authorization: `DPoP ${token}` };
-      const reply = await this.#fetch(path, { ...request, headers: { ...request.headers, ...authorization, dpop: proof } });
+      const reply = await this.#fetch(path, { ...request, headers: { ...request.headers, ...authorization, dpop: proof } }, at);
       this.#nonce = reply.headers.get('dpop-nonce') ?? nonce;
       if (again || this.#nonce === nonce || !(await wantsNonce(reply))) return reply;
     }
   }
 
-  async #send(ask: () => Promise<Response>): Promise<unknown> {
+  async #send(ask: () => Promise<Response>, at = this.#issuer): Promise<unknown> {
     let reply: Response;
     try {
       reply = await ask();
-    } catch {
-      throw new ClientError(`no gateway answers at ${this.#issuer}; start one with: npm start${this.#doubt}`);
+    } catch (error) {
+      const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+      if (/CERT|TLS|LEAF_SIGNATURE/.test(code))
+        throw new ClientError(`the certificate at ${at} is not trusted here (${code}); NODE_EXTRA_CA_CERTS names the file of a CA that is`);
+      throw new ClientError(`no gateway answers at ${at}; start one with: npm start${this.#doubt}`);
     }
     let document: Record<string, unknown>;
     try {
       document = (await reply.json()) as Record<string, unknown>;
     } catch {
-      throw new ClientError(`what answers at ${this.#issuer} is not a gateway (${reply.status})${this.#doubt}`);
+      throw new ClientError(`what answers at ${at} is not a gateway (${reply.status})${this.#doubt}`);
     }
     if (reply.ok) return document;
     const errors = (document.errors as { pointer: string; detail: string }[] | undefined) ?? [];
