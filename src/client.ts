@@ -22,6 +22,14 @@ export class ClientError extends Error {
 /** Text of others, made harmless for a terminal: a lying registry could otherwise forge lines, turn their order or clear the screen. */
 export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
 
+/** What to say where it is the certificate that a request failed for. */
+export function distrust(error: unknown, at: string): string | undefined {
+  const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+  return /CERT|TLS|LEAF_SIGNATURE/.test(code)
+    ? `the certificate at ${at} is not trusted here (${code}); NODE_EXTRA_CA_CERTS names the file of a CA that is`
+    : undefined;
+}
+
 /** What the command line shows of a procedure. */
 export interface ProcedureView {
   readonly name: OfficialText;
@@ -139,10 +147,7 @@ export class Client {
     try {
       reply = await ask();
     } catch (error) {
-      const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
-      if (/CERT|TLS|LEAF_SIGNATURE/.test(code))
-        throw new ClientError(`the certificate at ${at} is not trusted here (${code}); NODE_EXTRA_CA_CERTS names the file of a CA that is`);
-      throw new ClientError(`no gateway answers at ${at}; start one with: npm start${this.#doubt}`);
+      throw new ClientError(distrust(error, at) ?? `no gateway answers at ${at}; start one with: npm start${this.#doubt}`);
     }
     let document: Record<string, unknown>;
     try {

@@ -1,6 +1,7 @@
 /** The edge: what stands at which door, what every reply says to browsers, and what operators watch. */
 import { connect } from 'node:net';
 import t from 'tap';
+import { runCommand } from '../src/cli.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { startGateway } from './support/gateway.ts';
 import { freePort } from './support/ports.ts';
@@ -72,6 +73,19 @@ await t.test('what is for operators stands at their own door alone', async (t) =
     t.equal((await ask(`${address}/healthz`)).status, 200, 'that the process lives may be seen at both');
     t.equal((await prefill(address)).status, 200, 'and agencies are answered at both');
   }
+});
+
+await t.test("an operator's command line finds their door", async (t) => {
+  const port = await freePort();
+  const named = { issuer: `http://127.0.0.1:${port}`, operators: { host: '127.0.0.1', port: await freePort() } };
+  const on = await startGateway({ sandbox, port, now: Date.now(), ...named });
+  t.teardown(() => on.close());
+  let said = '';
+  const hear = (text: string): void => void (said += text);
+  const environment = { ...named, dataDirectory: on.dataDirectory } as Parameters<typeof runCommand>[1]['environment'];
+  const line = { environment, serve: async () => 1, out: hear, error: hear, colour: false, stdin: process.stdin };
+  t.equal(await runCommand(['shut-outs'], line), 0, said);
+  t.match(said, /nobody is shut out/);
 });
 
 await t.test('whoever came through one door does not pass as one who came through the other', async (t) => {
