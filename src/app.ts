@@ -263,7 +263,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         sources: around,
         stopping: () => stopping,
       }),
-      shutOutRoutes({ desk: shutOuts, agencies, standing, log, configDigest, clock, authentication }),
+      shutOutRoutes({ desk: shutOuts, agencies, suppliers: catalogue.suppliers, standing, log, configDigest, clock, authentication }),
       alertRoutes({ search, onRecord, authentication }),
     ],
   });

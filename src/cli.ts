@@ -1,4 +1,4 @@
-/** The command line: `oncegate serve | check | token | proof | prefill | verify | audit | keys | agency | procedure | shut-out | let-in | shut-outs`. */
+/** The command line: `oncegate serve | check | token | proof | prefill | verify | audit | keys | agency | supplier | procedure | shut-out | let-in | shut-outs`. */
 import { parseArgs } from 'node:util';
 import { ConfigurationError, formatFault } from './catalogue/faults.ts';
 import { ClientError } from './client.ts';
@@ -28,6 +28,7 @@ oncegate keys rotate log|pseudonym|cache|token [--from <time>]
                                                make a new key, or take one that is kept elsewhere;
                                                --from lets several gateways change at once
 oncegate agency new <id>                       make a key pair and the agency's file
+oncegate supplier new <id>                     the same for a supplier
 oncegate procedure new <code>                  start a procedure's file from the legal table
 oncegate shut-out agency <id> | key <agency> <kid> | token <jti> | officer <officer> | supplier <id>
     --reason "…" --officer <official> [--until <time>] [--per-minute <number>]
@@ -53,6 +54,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./commands/audit.ts')).audit,
   keys: async () => (await import('./commands/keys.ts')).keys,
   agency: async () => (await import('./commands/agency.ts')).agency,
+  supplier: async () => (await import('./commands/agency.ts')).supplier,
   'shut-out': async () => (await import('./commands/shut-out.ts')).shutOut,
   'let-in': async () => (await import('./commands/shut-out.ts')).letIn,
   'shut-outs': async () => (await import('./commands/shut-out.ts')).shutOuts,

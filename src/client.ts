@@ -22,6 +22,14 @@ export class ClientError extends Error {
 /** Text of others, made harmless for a terminal: a lying registry could otherwise forge lines, turn their order or clear the screen. */
 export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
 
+/** What to say where it is the certificate that a request failed for. */
+export function distrust(error: unknown, at: string): string | undefined {
+  const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+  return /CERT|TLS|LEAF_SIGNATURE/.test(code)
+    ? `the certificate at ${at} is not trusted here (${code}); NODE_EXTRA_CA_CERTS names the file of a CA that is`
+    : undefined;
+}
+
 /** What the command line shows of a procedure. */
 export interface ProcedureView {
   readonly name: OfficialText;
@@ -31,6 +39,7 @@ export interface ProcedureView {
 
 export class Client {
   readonly #issuer: string;
+  readonly #door: string;
   readonly #agency: string;
   readonly #key: Record<string, string>;
   readonly #proofKey: JWK;
@@ -40,11 +49,12 @@ export class Client {
   #auditToken: string | undefined;
 
   /**
-   * `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. Tokens are bound to
+   * `door` is where operators are answered, if not at the issuer's address. `doubt` is said where no gateway answers, or one that does not know the agency's key: why the address may be the wrong one. Tokens are bound to
    * the key of `makeProofKey`, which lives no longer than the client unless it is given.
    */
-  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '', proofKey: JWK = makeProofKey()) {
+  constructor(issuer: string, agency: string, key: Record<string, string>, doubt = '', proofKey: JWK = makeProofKey(), door = issuer) {
     this.#issuer = issuer;
+    this.#door = door;
     this.#agency = agency;
     this.#key = key;
     this.#proofKey = proofKey;
@@ -94,11 +104,11 @@ export class Client {
   }
 
   /** For an operator: what is asked with a token of that scope alone, at the operators' door where they have one; with a body it is a POST. */
-  async operate(path: string, body?: object, door?: string): Promise<unknown> {
+  async operate(path: string, body?: object): Promise<unknown> {
     const token = await this.token('operate');
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) };
-    return this.#send(() => this.#proving(path, async () => init, token, door));
+    return this.#send(() => this.#proving(path, async () => init, token, this.#door), this.#door);
   }
 
   /** What lies below the log's prefix, for a verifier: a long log outlasts a token, and a gateway that is busy is asked again. */
@@ -119,7 +129,7 @@ export class Client {
     return fetch(at + path, { ...init, signal: AbortSignal.timeout(30_000) });
   }
 
-  /** Asks with a proof of the client's key, which names the gateway's public address wherever it is asked; once more where it wants another nonce in it. */
+  /** Asks with a proof of the client's key, which names the issuer's address wherever it is sent; once more where the gateway wants another nonce in it. */
   async #proving(path: string, init: () => Promise<RequestInit>, token?: string, at?: string): Promise<Response> {
     for (let again = false; ; again = true) {
       const request = await init();
@@ -132,18 +142,18 @@ export class Client {
     }
   }
 
-  async #send(ask: () => Promise<Response>): Promise<unknown> {
+  async #send(ask: () => Promise<Response>, at = this.#issuer): Promise<unknown> {
     let reply: Response;
     try {
       reply = await ask();
-    } catch {
-      throw new ClientError(`no gateway answers at ${this.#issuer}; start one with: npm start${this.#doubt}`);
+    } catch (error) {
+      throw new ClientError(distrust(error, at) ?? `no gateway answers at ${at}; start one with: npm start${this.#doubt}`);
     }
     let document: Record<string, unknown>;
     try {
       document = (await reply.json()) as Record<string, unknown>;
     } catch {
-      throw new ClientError(`what answers at ${this.#issuer} is not a gateway (${reply.status})${this.#doubt}`);
+      throw new ClientError(`what answers at ${at} is not a gateway (${reply.status})${this.#doubt}`);
     }
     if (reply.ok) return document;
     const errors = (document.errors as { pointer: string; detail: string }[] | undefined) ?? [];

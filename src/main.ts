@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from './app.ts';
 import { runCommand } from './cli.ts';
-import { addressesOf, type CommandLine } from './commands/command.ts';
+import { type CommandLine, doorOf } from './commands/command.ts';
 import type { Sandbox } from './sandbox/index.ts';
 
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */
@@ -79,13 +79,16 @@ async function serve(sandboxed: boolean, line: CommandLine): Promise<number> {
       await gateway.listen();
     } catch (error) {
       await gateway.close();
-      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new Error(`port ${port} is taken: set PORT to another`);
+      const { code, port: taken } = error as NodeJS.ErrnoException & { port?: number };
+      if (code === 'EADDRINUSE')
+        throw new Error(`port ${taken} is taken: set ${taken === environment.operators?.port ? 'ONCEGATE_OPERATORS' : 'PORT'} to another`);
       throw error;
     }
     const address = join(environment.dataDirectory, 'address');
-    writeFileSync(address, addressesOf(environment));
-    if (sandbox !== undefined) line.out(welcome(environment.issuer, sandbox));
-    else logger.info({ address: environment.issuer, config: gateway.catalogue.digest }, 'listening');
+    const door = doorOf(environment);
+    writeFileSync(address, `${environment.issuer}\n${door ?? ''}`);
+    if (sandbox !== undefined) line.out(welcome(environment.issuer, door, sandbox));
+    else logger.info({ address: environment.issuer, operators: door, config: gateway.catalogue.digest }, 'listening');
 
     // The daemon's signal to read anew; without TLS it ends the process, as it does when a terminal is closed.
     if (environment.tls !== undefined) process.on('SIGHUP', () => gateway.renewCertificate());
@@ -114,12 +117,12 @@ function checkTls(): void {
   if (host === 'localhost') throw new Error('with TLS, HOST must be an address');
 }
 
-function welcome(issuer: string, { addresses }: Sandbox): string {
+function welcome(issuer: string, door: string | undefined, { addresses }: Sandbox): string {
   const registries = Object.entries(addresses).map(([name, address]) => `              ${address.origin}  ${name}`);
   return `
 Oncegate listens at ${issuer}, with a sandbox of four registries and people who do not exist.
 
-  docs        ${issuer}/docs
+  docs        ${door ?? issuer}/docs
   try         npx oncegate prefill 1.004222 003099000017 --related householder=003060000021
   registries${registries.join('\n').slice(12)}
 `;

@@ -225,6 +225,7 @@ t.test('misuse is told in a line that leads to the help, with exit code 2', asyn
     ['prefill', '1.004222'],
     ['check', '--nonsense'],
     ['agency', 'new', 'lower'],
+    ['supplier', 'new', 'lower'],
     [...PREFILL, '--lang', 'xx'],
     [...PREFILL, '--related', 'x'],
     [...PREFILL, '--max-age', 'x'],
@@ -348,6 +349,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   const made = await run(['agency', 'new', 'H26.15'], env);
   t.equal(made.code, 0, made.error);
   t.match(await run(['agency', 'new', 'H26.15'], env), { code: 1, error: /is there already/ });
+  t.match(await run(['supplier', 'new', 'SOFT1'], env), { code: 0, out: /SOFT1\.yaml[\s\S]*SOFT1\.jwk\.json/ });
   const file = join(config, 'agencies/H26.15.yaml');
   t.notMatch(readFileSync(file, 'utf8'), /\bd:/, 'the file holds the public key alone');
   const grant = {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { runCommand } from '../src/cli.ts';
-import { addressesOf } from '../src/commands/command.ts';
+import { doorOf } from '../src/commands/command.ts';
 import { openToOperators } from '../src/http/server.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { startGateway } from './support/gateway.ts';
@@ -110,6 +110,19 @@ await t.test('what a stranger may ask for is a short list, at either door', asyn
   t.ok(operations.length > 30);
 });
 
+await t.test("an operator's command line finds their door", async (t) => {
+  const port = await freePort();
+  const named = { issuer: `http://127.0.0.1:${port}`, operators: { host: '127.0.0.1', port: await freePort() } };
+  const on = await startGateway({ sandbox, port, now: Date.now(), ...named });
+  t.teardown(() => on.close());
+  let said = '';
+  const hear = (text: string): void => void (said += text);
+  const environment = { ...named, dataDirectory: on.dataDirectory } as Parameters<typeof runCommand>[1]['environment'];
+  const line = { environment, serve: async () => 1, out: hear, error: hear, colour: false, stdin: process.stdin };
+  t.equal(await runCommand(['shut-outs'], line), 0, said);
+  t.match(said, /nobody is shut out/);
+});
+
 await t.test('whoever came through one door does not pass as one who came through the other', async (t) => {
   for (const headers of [{ host: `127.0.0.1:${operators.port}` }, { 'x-forwarded-host': door }, { forwarded: `host=${door}` }])
     t.equal((await ask(`${apart.address}/metrics`, { headers })).status, 404);
@@ -138,6 +151,7 @@ await t.test('an operator’s command line finds the door, with proofs of the pu
   const issuer = `http://127.0.0.1:${port}`;
   const on = await startGateway({ sandbox, issuer, port, operators: at, now: Date.now() });
   t.teardown(() => on.close());
+  const doorAt = (operators: object): string | undefined => doorOf({ operators } as Parameters<typeof doorOf>[0]);
   const environment = { issuer, dataDirectory: on.dataDirectory } as Parameters<typeof runCommand>[1]['environment'];
   const run = async (): Promise<string> => {
     let said = '';
@@ -145,11 +159,11 @@ await t.test('an operator’s command line finds the door, with proofs of the pu
     await runCommand(['shut-outs'], { environment, serve: async () => 1, out: hear, error: hear, colour: false, stdin: process.stdin });
     return said;
   };
-  writeFileSync(join(on.dataDirectory, 'address'), addressesOf({ issuer, operators: undefined }));
+  writeFileSync(join(on.dataDirectory, 'address'), `${issuer}\n`);
   t.match(await run(), /not-found/, 'through the first address there is nothing');
-  writeFileSync(join(on.dataDirectory, 'address'), addressesOf({ issuer, operators: at }));
+  writeFileSync(join(on.dataDirectory, 'address'), `${issuer}\n${doorAt({ host: at.host, port: at.port })}\n`);
   t.equal(await run(), 'nobody is shut out');
-  t.equal(addressesOf({ issuer, operators: { host: '::1', port: 9 } }), `${issuer}\nhttp://[::1]:9\n`);
+  t.equal(doorAt({ host: '::1', port: 9 }), 'http://[::1]:9');
 });
 
 await t.test('every reply tells browsers to do nothing with it, and no page of another site may read it', async (t) => {

@@ -535,7 +535,7 @@ await t.test('what operators, and those who are none, may not', async (t) => {
   const target = { kind: 'agency', whose: 'X02.1' };
   const wanted = (more: object): object => ({ ...SIGNED, ...target, ...more });
   const own = claimsOf(await on.token('X00.1')).client_key;
-  const id = await shutOut(on, { kind: 'supplier', whose: 'S09' });
+  const id = await shutOut(on, { kind: 'supplier', whose: 'S01' });
   await letIn(on, id);
   const later = (ms: number): string => new Date(on.time.now + ms).toISOString();
   const ROWS: [rule: string, status: number, code: string, body: unknown, pointer?: string | undefined, agency?: string, path?: string][] =
@@ -708,6 +708,7 @@ t.test('the command line of an operator; and a store that goes away', async (t) 
     ],
     [0, /supplier S01/, ['supplier', 'S01']],
     [1, /invalid-request.*\n {2}\/whose is no agency/, ['agency', 'X77.1']],
+    [1, /\/whose is no supplier/, ['supplier', 'S09']],
     [2, /--until/, ['agency', 'X01.1', '--until', 'yesterday']],
     [2, /--per-minute/, ['officer', 'X01.1-0042', '--per-minute', '0']],
     [2, /shut-out takes/, ['agency']],

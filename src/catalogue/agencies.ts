@@ -115,7 +115,7 @@ function compileGrants(
     }
     for (const other of grants) {
       if (other.id === raw.id) file.fault(`${at}/id`, 'duplicate', `two grants are called ${raw.id}`);
-      if (clash(other, raw)) file.fault(at, 'validity', `overlaps the grant ${other.id}, which holds ${days(other)}`);
+      if (clash(other, raw)) file.fault(at, 'validity', `overlaps the grant ${other.id}, of the same purpose, which holds ${days(other)}`);
     }
     grants.push({
       id: raw.id,

@@ -47,6 +47,8 @@ function explain(error: ErrorObject): { pointer: string; message: string } {
         pointer: error.instancePath,
         message: `must be one of ${[...new Set((params.allowedValues as unknown[]).map(String))].join(', ')}`,
       };
+    case 'const':
+      return { pointer: error.instancePath, message: `must be ${String(params.allowedValue)}` };
     case 'false schema':
       return {
         pointer: error.instancePath,

@@ -72,7 +72,8 @@ function inherit(
     const id = grant.id.includes('/') ? grant.id : `${other.id}/${grant.id}`;
     const inherited = { ...grant, id, validFrom: grant.validFrom < from ? from : grant.validFrom };
     const double = grants.find((one) => clash(one, inherited));
-    if (double !== undefined) file.fault(where, 'validity', `${id} overlaps the grant ${double.id}, which holds ${days(double)}`);
+    if (double !== undefined)
+      file.fault(where, 'validity', `${id} overlaps the grant ${double.id}, of the same purpose, which holds ${days(double)}`);
     grants.push(inherited);
   }
   return { ...agency, grants, ...(dossiers === true ? { dossiers: [...dossiersOf(agency), ...since(from, dossiersOf(other))] } : {}) };

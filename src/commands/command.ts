@@ -34,21 +34,17 @@ export function required(value: string | undefined, what: string): string {
   return value;
 }
 
-/** The public address of the running gateway and that of its operators' door, a line each: the gateway wrote them into the data directory. */
-const addresses = ({ dataDirectory }: Environment): string[] => {
-  const file = join(dataDirectory, 'address');
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
-};
-export const runningAt = (environment: Environment): string | undefined => addresses(environment)[0];
-/** Undefined where operators share the public address. */
-export const doorAt = (environment: Environment): string | undefined => addresses(environment)[1];
-
-/** What the gateway writes there. */
-export function addressesOf({ issuer, operators }: Pick<Environment, 'issuer' | 'operators'>): string {
-  if (operators === undefined) return `${issuer}\n`;
-  const { host, port } = operators;
-  return `${issuer}\nhttp://${host.includes(':') ? `[${host}]` : host}:${port}\n`;
+/** The address of the running gateway, which wrote it into the data directory, and that for its operators where they have another. */
+function addresses({ dataDirectory }: Environment): string[] {
+  const address = join(dataDirectory, 'address');
+  return existsSync(address) ? readFileSync(address, 'utf8').trim().split('\n') : [];
 }
+
+export const runningAt = (environment: Environment): string | undefined => addresses(environment)[0];
+
+/** Where operators are answered, if they have an address of their own. */
+export const doorOf = ({ operators }: Environment): string | undefined =>
+  operators && `http://${operators.host.includes(':') ? `[${operators.host}]` : operators.host}:${operators.port}`;
 
 /** A client of the gateway named, or of the one that runs here. */
 export function client(
@@ -60,9 +56,10 @@ export function client(
 ): Client {
   const { dataDirectory } = environment;
   const address = join(dataDirectory, 'address');
-  const at = runningAt(environment);
+  const [at, atDoor] = addresses(environment);
   const running = at !== undefined;
   const issuer = gateway ?? at ?? environment.issuer;
+  const door = running ? atDoor : doorOf(environment);
   const doubt =
     running || gateway !== undefined
       ? ''
@@ -76,5 +73,5 @@ export function client(
         : `${message}\n  no gateway runs on the data directory ${dataDirectory} (there is no ${address}); ONCEGATE_DATA names another`,
     );
   }
-  return new Client(issuer, agency, JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>, doubt, proofKey);
+  return new Client(issuer, agency, JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>, doubt, proofKey, door);
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { JWK } from 'jose';
-import { ClientError } from '../client.ts';
+import { ClientError, distrust } from '../client.ts';
 import { makeProof } from '../proof.ts';
 import { type Command, required, UsageError } from './command.ts';
 
@@ -24,9 +24,11 @@ export const proof: Command = async (argv, line) => {
 /** What the gateway says to a proof without a nonce. It does nothing else then, whatever the method. */
 async function nonceOf({ method, url, token }: { method: string; url: string; token: string }, without: string): Promise<string> {
   const headers = { authorization: `DPoP ${token}`, dpop: without };
-  const reply = await fetch(url, { method, headers, signal: AbortSignal.timeout(30_000) }).catch(() => undefined);
-  const nonce = reply?.headers.get('dpop-nonce');
-  if (reply === undefined) throw new ClientError(`no gateway answers at ${new URL(url).origin}`);
-  if (!nonce) throw new ClientError(`what answers at ${new URL(url).origin} hands out no nonce (${reply.status})`);
+  const { origin } = new URL(url);
+  const reply = await fetch(url, { method, headers, signal: AbortSignal.timeout(30_000) }).catch((error: unknown) => {
+    throw new ClientError(distrust(error, origin) ?? `no gateway answers at ${origin}`);
+  });
+  const nonce = reply.headers.get('dpop-nonce');
+  if (!nonce) throw new ClientError(`what answers at ${origin} hands out no nonce (${reply.status})`);
   return nonce;
 }

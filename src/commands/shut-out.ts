@@ -1,7 +1,7 @@
 /** `oncegate shut-out`, `let-in`, `shut-outs`: who must be kept out is kept out by every gateway, from the command line of an operator. */
 import { parseArgs } from 'node:util';
 import { clean } from '../client.ts';
-import { type Command, type CommandLine, client, doorAt, required, UsageError } from './command.ts';
+import { type Command, type CommandLine, client, required, UsageError } from './command.ts';
 
 /** As `schemas/api/shut-out.json` has it. */
 interface Shown {
@@ -15,6 +15,7 @@ interface Shown {
   readonly from: string;
   readonly until?: string;
   readonly holds: boolean;
+  readonly lifted?: Pick<Shown, 'by' | 'reason'> & { readonly at: string };
 }
 
 const OPERATOR = { operator: { type: 'string', default: 'X00.1' }, key: { type: 'string' } } as const;
@@ -81,12 +82,14 @@ function operate(
   path: string,
   body?: object,
 ): Promise<unknown> {
-  return client(line, operator, key).operate(`/v1/shut-outs${path}`, body, doorAt(line.environment));
+  return client(line, operator, key).operate(`/v1/shut-outs${path}`, body);
 }
 
-function told({ id, kind, whose, value, perMinute, reason, by, from, until, holds }: Shown): string {
+function told({ id, kind, whose, value, perMinute, reason, by, from, until, holds, lifted }: Shown): string {
   const who = [kind, kind === 'officer' ? undefined : whose, value].filter((word) => word !== undefined).join(' ');
   const how = perMinute === undefined ? 'shut out' : `slowed to ${perMinute} a minute`;
   const when = `from ${from}${until === undefined ? '' : ` until ${until}`}`;
-  return clean(`${id}  ${who} ${holds ? how : 'let in'} ${when}, by ${by.officer ?? by.agency}: ${reason}`);
+  const since = lifted && `; let in at ${lifted.at}, by ${lifted.by.officer ?? lifted.by.agency}: ${lifted.reason}`;
+  const over = holds || since !== undefined ? '' : ' (over)';
+  return clean(`${id}  ${who} ${how} ${when}${over}, by ${by.officer ?? by.agency}: ${reason}${since ?? ''}`);
 }

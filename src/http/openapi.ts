@@ -19,7 +19,7 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         title: 'Oncegate',
         version,
         description:
-          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`, for a citizen `npx oncegate token --citizen 003099000017`) and press **Authorize**.',
+          'A citizen gives a piece of information to the state once. One call with a procedure, a dossier and a person; one answer with the form filled, a verdict for every paper of the dossier, where each value came from, and a receipt that proves what was asked and answered.\n\nGet a token with `npx oncegate token X01.1` (for auditors `npx oncegate token X09.1`, for operators `npx oncegate token X00.1`, for a citizen `npx oncegate token --citizen 003099000017`) and press **Authorize**. In production tokens are bound to a key, and this page shows no proofs of it: there `npx oncegate proof` helps to try a call by hand.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This gateway.' }],
@@ -30,7 +30,7 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
         { name: 'The log', description: 'For anyone who wants to check.' },
         { name: 'Witness', description: 'For other logs, whose heads this gateway cosigns.' },
         { name: 'Tokens', description: 'How an agency proves itself.' },
-        { name: 'Operators', description: 'Health of a process.' },
+        { name: 'Operators', description: 'How it is, who is kept out, where misuse is suspected.' },
       ],
       components: {
         securitySchemes: {

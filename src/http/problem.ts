@@ -99,6 +99,8 @@ function explain(error: NonNullable<FastifyError['validation']>[number]): Reques
       return { pointer, detail: `must be one of ${(allowedValues as unknown[]).join(', ')}` };
     case 'pattern':
       return { pointer, detail: `must look like ${String(pattern)}` };
+    case 'not':
+      return { pointer, detail: 'must name nobody by number' };
     default:
       return { pointer, detail: error.message ?? 'does not fit' };
   }

@@ -47,12 +47,12 @@ export function openTls(files: TlsFiles, everyMs = LOOK_MS): Tls {
 }
 
 function read({ certificate, key, clientCa }: TlsFiles): TlsOptions {
-  const [cert, secret] = [readFileSync(certificate, 'utf8'), readFileSync(key, 'utf8')];
+  const [cert, secret] = [textOf('TLS_CERTIFICATE', certificate), textOf('TLS_KEY', key)];
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(secret))) throw new Error('TLS_KEY is not the key of TLS_CERTIFICATE');
   const context = {
     cert,
     key: secret,
-    ...(clientCa === undefined ? {} : { ca: readFileSync(clientCa, 'utf8') }),
+    ...(clientCa === undefined ? {} : { ca: textOf('TLS_CLIENT_CA', clientCa) }),
     ciphers: CIPHERS,
     honorCipherOrder: true,
     minVersion: 'TLSv1.2',
@@ -60,6 +60,14 @@ function read({ certificate, key, clientCa }: TlsFiles): TlsOptions {
   } as const;
   createSecureContext(context);
   return context;
+}
+
+function textOf(variable: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`${variable} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 /**

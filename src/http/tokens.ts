@@ -106,7 +106,8 @@ export const tokenRoutes =
           if (!(error instanceof TokenRefusal)) throw error;
           refusals.set(reply, error.code);
           if (error instanceof ProofRefusal) reply.header('dpop-nonce', nonces.current());
-          request.log.warn({ error: error.code, reason: error.reason }, 'token refused');
+          // The first call of every honest client hears it.
+          if (error.code !== 'use_dpop_nonce') request.log.warn({ error: error.code, reason: error.reason }, 'token refused');
           return reply.code(error.code === 'invalid_client' ? 401 : 400).send({ error: error.code, error_description: error.message });
         }
       },

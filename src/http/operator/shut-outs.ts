@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ShutOutDesk } from '../../access/shut-out-desk.ts';
 import { holds, type ShutOut } from '../../access/shut-outs.ts';
-import type { Agency, Caller, Clock, Scope } from '../../domain.ts';
+import type { Agency, Caller, Clock, Scope, Supplier } from '../../domain.ts';
 import { Problem } from '../../problems.ts';
 import { checkStanding, type Standing } from '../../stages/authenticate.ts';
 import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
@@ -12,6 +12,7 @@ import { checkSigned, type ShutOutBody, wantedOf } from './wanted.ts';
 export interface ShutOutRoutesTools extends ReadingTools {
   readonly desk: ShutOutDesk;
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly suppliers: ReadonlyMap<string, Supplier>;
   readonly standing: Standing;
   readonly clock: Clock;
   readonly authentication: (scope: Scope) => RouteAuthentication;
@@ -30,7 +31,7 @@ const QUERY = {
 export const shutOutRoutes =
   (tools: ShutOutRoutesTools): FastifyPluginAsync =>
   async (server) => {
-    const { desk, agencies, standing, clock, authentication } = tools;
+    const { desk, agencies, suppliers, standing, clock, authentication } = tools;
     const show = (shutOut: ShutOut): object => viewOf(shutOut, clock());
     /** An official who is stopped shuts nobody out, and lets nobody in. */
     const checkDoer = async (caller: Caller, officer: string): Promise<void> => {
@@ -57,7 +58,7 @@ export const shutOutRoutes =
       }),
       handler: async (request) => {
         const caller = callerOf(request);
-        const wanted = wantedOf(request.body, caller, { agencies, now: clock() });
+        const wanted = wantedOf(request.body, caller, { agencies, suppliers, now: clock() });
         const { officer } = request.body;
         await checkDoer(caller, officer);
         return { shutOut: show(await desk.shutOut(wanted, { agency: caller.agency.id, officer })) };

@@ -2,7 +2,7 @@
 import { namesOf } from '../../access/kept-out.ts';
 import type { Wanted } from '../../access/shut-out-desk.ts';
 import { nameOf, type ShutOutKind, type Target } from '../../access/shut-outs.ts';
-import type { Agency, Caller } from '../../domain.ts';
+import type { Agency, Caller, Supplier } from '../../domain.ts';
 import { Problem, type RequestFault } from '../../problems.ts';
 import { wrongOfficer, wrongReason } from '../reading.ts';
 
@@ -21,11 +21,12 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface Around {
   readonly agencies: ReadonlyMap<string, Agency>;
+  readonly suppliers: ReadonlyMap<string, Supplier>;
   readonly now: number;
 }
 
 /** Throws a `Problem` that says all that is wrong: an operator may know which agencies and keys there are. */
-export function wantedOf(body: ShutOutBody, caller: Caller, { agencies, now }: Around): Wanted {
+export function wantedOf(body: ShutOutBody, caller: Caller, { agencies, suppliers, now }: Around): Wanted {
   const { kind, value, perMinute, until, reason } = body;
   const whose = body.whose ?? (kind === 'officer' ? agencyOf(value, agencies) : undefined);
   const wanted = {
@@ -38,7 +39,7 @@ export function wantedOf(body: ShutOutBody, caller: Caller, { agencies, now }: A
   };
   const errors: (RequestFault | undefined)[] = [
     ...signed(body, caller),
-    fault('/whose', wrongWhose(wanted, agencies)),
+    fault('/whose', wrongWhose(wanted, agencies, suppliers)),
     fault('/value', wrongValue(wanted, agencies)),
     fault('/perMinute', perMinute !== undefined && kind !== 'officer' && 'is for officials alone'),
     fault('/until', wanted.until !== undefined && !(wanted.until > now) && 'must be to come'),
@@ -69,10 +70,11 @@ const fault = (pointer: string, detail: string | false | undefined): RequestFaul
 const agencyOf = (officer = '', agencies: ReadonlyMap<string, Agency>): string | undefined =>
   [...agencies.keys()].sort((a, b) => b.length - a.length).find((id) => officer.startsWith(`${id}-`) || officer.startsWith(`${id}.`));
 
-function wrongWhose({ kind, whose }: Target, agencies: ReadonlyMap<string, Agency>): string | undefined {
+function wrongWhose({ kind, whose }: Target, agencies: Around['agencies'], suppliers: Around['suppliers']): string | undefined {
   if (kind === 'token') return whose === undefined ? undefined : 'a token is named by its identifier alone';
   if (whose === undefined) return kind === 'supplier' ? 'names the supplier' : 'names the agency';
-  return kind === 'supplier' || agencies.has(whose) ? undefined : 'is no agency of this gateway';
+  if (kind === 'supplier') return suppliers.has(whose) ? undefined : 'is no supplier of this gateway';
+  return agencies.has(whose) ? undefined : 'is no agency of this gateway';
 }
 
 function wrongValue({ kind, whose = '', value }: Target, agencies: ReadonlyMap<string, Agency>): string | undefined {
