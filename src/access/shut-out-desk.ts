@@ -5,7 +5,7 @@ import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Clock } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { KeptOut } from './kept-out.ts';
-import { type Doer, holds, nameOf, type ShutOut, type ShutOutStore, type Target } from './shut-outs.ts';
+import { type Doer, GATEWAY, holds, nameOf, type ShutOut, type ShutOutStore, type Target } from './shut-outs.ts';
 
 export interface DeskTools {
   readonly store: ShutOutStore;
@@ -23,8 +23,11 @@ export interface Wanted extends Target {
 }
 
 export interface ShutOutDesk {
-  /** The same again, while it holds, is answered with the first. Throws a `Problem`. */
-  shutOut(wanted: Wanted, by: Doer): Promise<ShutOut>;
+  /**
+   * The same again, while it holds, is answered with the first. `names` are what the doer could be shut out under. Throws a `Problem`, where the doer
+   * was shut out meanwhile too: of two operators who shut each other out at once, one stays.
+   */
+  shutOut(wanted: Wanted, by: Doer, names?: readonly string[]): Promise<ShutOut>;
   /** One that holds no more is answered as it is. Throws a `Problem`. */
   letIn(id: string, reason: string, by: Doer): Promise<ShutOut>;
   /** The newest first; without `all` those that hold. */
@@ -42,7 +45,6 @@ export interface ShutOutDesk {
   }): Promise<ShutOut | undefined>;
 }
 
-const GATEWAY = 'gateway';
 /** A stolen key of an operator shuts out no more than so many a minute before somebody notices; no operator writes so fast. */
 const MOST_A_MINUTE = 60;
 /** Who its officials are an agency says itself: with invented ones it could otherwise fill the store. */
@@ -118,8 +120,9 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
   };
 
   return {
-    async shutOut(wanted, by) {
+    async shutOut(wanted, by, names = []) {
       const done = await change((kept) => {
+        if (kept.some((one) => names.includes(nameOf(one)) && holds(one, clock()))) throw new Problem('unauthenticated');
         const own = kept.filter((one) => one.by.agency !== GATEWAY);
         const same = own.find((one) => holds(one, clock()) && alike(one, wanted) && one.until === wanted.until);
         if (same !== undefined) return { shutOut: same };

@@ -13,6 +13,9 @@ export interface Target {
   readonly perMinute?: number;
 }
 
+/** Who shuts out where the gateway itself saw misuse. */
+export const GATEWAY = 'gateway';
+
 export interface Doer {
   /** The operator's own agency, or `gateway` where the gateway itself saw misuse. */
   readonly agency: string;

@@ -34,7 +34,9 @@ export class Sequence {
     this.#found = found;
   }
 
-  see({ agency }: Pick<Caller, 'agency'>, request: PrefillRequest): void {
+  see({ agency, officer }: Pick<Caller, 'agency' | 'officer'>, asked: PrefillRequest): void {
+    // Where the token says who acts, nobody else is suspected.
+    const request = officer === undefined ? asked : { ...asked, officer };
     const rule = agency.misuse === undefined ? this.#rules.sequence : rulesOf(this.#rules, agency.misuse).sequence;
     if (rule.action === 'off') return;
     const now = this.#clock();

@@ -115,7 +115,9 @@ export class ExchangeRecord {
 
   /** Whoever the caller named is on record, though no procedure may know the role: a person's number has twelve digits whatever it is called. */
   async refuse(code: ProblemCode): Promise<void> {
-    const { procedure, dossier, officer, subject, related = {} } = this.#request;
+    const { procedure, dossier, subject, related = {} } = this.#request;
+    // Nobody is refused in the name of a colleague.
+    const officer = this.#caller.officer ?? this.#request.officer;
     const persons = Object.entries({ ...related, subject }).filter(([, key]) => /^[0-9]{12}$/.test(key));
     const named = persons.map(([role, key], i) => [ROLE.test(role) ? role : `related${i}`, this.#tools.pseudonyms.of('person', key)]);
     const subjects = Object.fromEntries(named) as Record<string, string>;

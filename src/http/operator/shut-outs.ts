@@ -1,17 +1,18 @@
 /** `/v1/shut-outs`: for the operator, whom nobody serves any more from the next second on, and who is let in again. */
 import type { FastifyPluginAsync } from 'fastify';
+import { namesOf } from '../../access/kept-out.ts';
 import type { ShutOutDesk } from '../../access/shut-out-desk.ts';
 import { holds, type ShutOut } from '../../access/shut-outs.ts';
-import type { Agency, Caller, Clock, Scope } from '../../domain.ts';
+import type { Caller, Clock, Scope } from '../../domain.ts';
 import { Problem } from '../../problems.ts';
 import { checkStanding, type Standing } from '../../stages/authenticate.ts';
 import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
 import { putOnRecord, type ReadingTools } from '../reading.ts';
-import { checkSigned, type ShutOutBody, wantedOf } from './wanted.ts';
+import { checkSigned, type Known, type ShutOutBody, wantedOf } from './wanted.ts';
 
 export interface ShutOutRoutesTools extends ReadingTools {
   readonly desk: ShutOutDesk;
-  readonly agencies: ReadonlyMap<string, Agency>;
+  readonly known: Known;
   readonly standing: Standing;
   readonly clock: Clock;
   readonly authentication: (scope: Scope) => RouteAuthentication;
@@ -30,7 +31,7 @@ const QUERY = {
 export const shutOutRoutes =
   (tools: ShutOutRoutesTools): FastifyPluginAsync =>
   async (server) => {
-    const { desk, agencies, standing, clock, authentication } = tools;
+    const { desk, known, standing, clock, authentication } = tools;
     const show = (shutOut: ShutOut): object => viewOf(shutOut, clock());
     /** An official who is stopped shuts nobody out, and lets nobody in. */
     const checkDoer = async (caller: Caller, officer: string): Promise<void> => {
@@ -48,7 +49,7 @@ export const shutOutRoutes =
       schema: operation({
         summary: 'Keep somebody out',
         description:
-          'An agency, one of its keys, a token, a supplier or an official; an official may be slowed instead. On record first, and within a second it holds at every gateway. The same again, while it holds, is answered with the first. Nobody shuts out the agency or the key it calls with.',
+          'An agency, a supplier, a key of theirs, a token or an official; an official may be slowed instead. On record first, and within a second it holds at every gateway. The same again, while it holds, is answered with the first. Nobody shuts out the agency or the key it calls with.',
         tag: 'Operators',
         scope: 'operate',
         body: 'ShutOutRequest',
@@ -57,10 +58,10 @@ export const shutOutRoutes =
       }),
       handler: async (request) => {
         const caller = callerOf(request);
-        const wanted = wantedOf(request.body, caller, { agencies, now: clock() });
+        const wanted = wantedOf(request.body, caller, known, clock());
         const { officer } = request.body;
         await checkDoer(caller, officer);
-        return { shutOut: show(await desk.shutOut(wanted, { agency: caller.agency.id, officer })) };
+        return { shutOut: show(await desk.shutOut(wanted, { agency: caller.agency.id, officer }, namesOf(caller))) };
       },
     });
 
