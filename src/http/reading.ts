@@ -70,9 +70,10 @@ export const READER_HEADERS = {
  */
 export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' | 'reason'> = {}): Pick<Reading, 'auditor' | 'reason'> {
   const caller = callerOf(request);
-  const one = (member: 'auditor' | 'reason', name: string, wrong: (value: string) => string | undefined): string | undefined => {
+  type Wrong = (value: string) => string | undefined;
+  const one = (member: 'auditor' | 'reason', name: string, wrong: Wrong, unsaid?: string): string | undefined => {
     const header = headerOf(request, name);
-    const value = said[member] ?? header;
+    const value = said[member] ?? header ?? unsaid;
     if (value === undefined) return undefined;
     const detail = said[member] !== undefined && header !== undefined ? 'is said twice, by a header field too' : wrong(value);
     if (detail === undefined) return value;
@@ -83,7 +84,7 @@ export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' 
   };
   const reason = one('reason', 'audit-reason', wrongReason);
   // Whom the token names acts, said or not.
-  const auditor = one('auditor', 'audit-officer', (value) => wrongActing(value, caller)) ?? caller.officer;
+  const auditor = one('auditor', 'audit-officer', (value) => wrongActing(value, caller), caller.officer);
   return { ...(reason === undefined ? {} : { reason }), ...(auditor === undefined ? {} : { auditor }) };
 }
 
