@@ -676,6 +676,33 @@ t.test('at midnight an agency is over, and its successor goes on with what its f
   t.match((await post('/v1/prefills', call('X07.1'), 'X08.1', young)).body, { errors: [{ pointer: '/officer' }] }, 'by its own people');
   t.match((await post('/v1/prefills', call('X08.1', 'X02.1-261120-0001'), 'X08.1', young)).body, { errors: [{ pointer: '/dossier' }] });
   t.equal((await on.entries(from)).filter(({ agency }) => agency === 'X07.1').length, 0);
+  const { catalogue: known } = on.gateway;
+  const tools = { catalogue: known, standing: everybodyStands, clock: () => on.time.now };
+  const late = callerAgain(known.agencies, everybodyStands, 'X07.1', 'X07.1');
+  const whole = '{"fields":{},"components":[]}';
+  t.throws(() => allowAgain(late, { request: call('X07.1') }, whole, tools), { code: 'procedure-not-granted' }, 'what it waited for too');
+  on.time.now = NOON;
+});
+
+t.test('a batch that is open at midnight ends with its agency', async (t) => {
+  const midnight = Date.parse('2026-11-22T17:00:00Z');
+  on.time.now = midnight - 1000;
+  const line = `${JSON.stringify({ procedure: '1.004222', dossier: 'X07.1-261120-0001', officer: 'X07.1-0042', subject: AN })}\n`;
+  const lines = new TransformStream<string, string>();
+  const writer = lines.writable.getWriter();
+  void writer.write(line);
+  const headers = { authorization: `Bearer ${await on.token('X07.1')}`, 'content-type': 'application/x-ndjson' };
+  const body = lines.readable.pipeThrough(new TextEncoderStream());
+  const reply = await fetch(`${on.address}/v1/prefills/batch`, { method: 'POST', headers, body, duplex: 'half' });
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let said = '';
+  for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
+    said += piece.value;
+    if (!said.includes('"line":1,"prefill"') || on.time.now === midnight) continue;
+    on.time.now = midnight;
+    void writer.write(line).then(() => writer.close());
+  }
+  t.match(JSON.parse(said.trimEnd().split('\n').at(-1) ?? ''), { end: false, answered: 1, problem: { code: 'unauthenticated' } });
   on.time.now = NOON;
 });
 

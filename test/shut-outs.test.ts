@@ -232,13 +232,15 @@ t.test('nobody fills the store: no agency with officials that it invents, no thi
   const wanted = { kind: 'agency', whose: 'X02.1', reason: 'a test' } as const;
   const made = await desk.shutOut(wanted, by);
   await t.rejects(desk.shutOut({ ...wanted, whose: 'X04.1' }, by), { code: 'too-many-shut-outs' });
-  t.equal((await desk.shutOut(wanted, by, ['agency X00.1'])).id, made.id, 'what there is already is no more');
+  t.equal((await desk.shutOut(wanted, { ...by, names: ['agency X00.1'] })).id, made.id, 'what there is already is no more');
   t.ok((await desk.letIn(made.id, 'a test', by)).lifted, 'and to let in is never too much');
   time.now += 60_000;
-  t.ok(await desk.shutOut(wanted, by, ['agency X00.1', 'key X00.1 one']));
+  const acting = { ...by, names: ['agency X00.1', 'key X00.1 one'] };
+  t.ok(await desk.shutOut(wanted, acting));
   // Of two operators who shut each other out at the same moment one stays.
   all.set('other', shutOutOf({ id: 'other', kind: 'key', whose: 'X00.1', value: 'one', by: { agency: 'X00.2' } }));
-  await t.rejects(desk.shutOut({ ...wanted, whose: 'X00.2' }, by, ['agency X00.1', 'key X00.1 one']), { code: 'unauthenticated' });
+  await t.rejects(desk.shutOut({ ...wanted, whose: 'X00.2' }, acting), { code: 'unauthenticated' });
+  await t.rejects(desk.letIn('other', 'a test', acting), { code: 'unauthenticated' });
 });
 
 t.test('who is shut out is known from memory, also while the store is away', async (t) => {
@@ -346,6 +348,20 @@ const asked = (more: object = {}): object => ({
   ...more,
 });
 const fill = (on: TestGateway, more: object = {}, agency = 'X01.1'): Promise<Answered> => ask(on, '/v1/prefills', asked(more), agency);
+/** Asks for a token with which a supplier acts for X01.1. */
+const supplierToken = async (on: TestGateway, supplier: string): Promise<Response> =>
+  fetch(`${on.address}/oauth2/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await assertion(agencyKey(on.dataDirectory, supplier), supplier, { now: on.time.now }),
+      agency: 'X01.1',
+    }),
+  });
+const tokenFor = async (on: TestGateway, supplier: string): Promise<string> =>
+  ((await (await supplierToken(on, supplier)).json()) as { access_token: string }).access_token;
+
 const claimsOf = (token: string): { jti: string; client_key: string } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
@@ -375,17 +391,8 @@ await t.test('an agency, a key, a token and an official, each alone, and let in 
     requestToken(on.address, await assertion(key, 'X01.1', { now: on.time.now }));
   const { access_token: another } = (await (await request()).json()) as { access_token: string };
   const supplierKey = agencyKey(on.dataDirectory, 'S01');
-  const forSupplier = async (): Promise<Response> =>
-    fetch(`${on.address}/oauth2/token`, {
-      method: 'POST',
-      body: new URLSearchParams({
-        grant_type: 'client_credentials',
-        client_assertion_type: ASSERTION_TYPE,
-        client_assertion: await assertion(supplierKey, 'S01', { now: on.time.now }),
-        agency: 'X01.1',
-      }),
-    });
-  const { access_token: acting } = (await (await forSupplier()).json()) as { access_token: string };
+  const forSupplier = (): Promise<Response> => supplierToken(on, 'S01');
+  const acting = await tokenFor(on, 'S01');
   const unknown = await send(on.address, 'eyJ', '/v1/procedures');
   const noKey = await (await request({ ...agencyKey(on.dataDirectory, 'X01.1'), kid: 'none' })).text();
 
@@ -525,12 +532,14 @@ await t.test('what is at work already ends', async (t) => {
   for (const target of [
     { kind: 'agency', whose: 'X01.1' },
     { kind: 'officer', value: 'X01.1-0042' },
+    { kind: 'supplier', whose: 'S01' },
   ]) {
     await t.test(`what is to be delivered is held, and comes once ${target.kind} is let in`, async (t) => {
       sandbox.tell('land', { mode: 'fail' });
       t.teardown(() => sandbox.tell('land', { mode: 'ok' }));
       const more = { related: { householder: '003060000021' }, maxAgeSeconds: 0, completion: 'deliver' };
-      const filled = await fill(on, more);
+      const token = target.kind === 'supplier' ? await tokenFor(on, 'S01') : await on.token();
+      const filled = await send(on.address, token, '/v1/prefills', asked(more));
       t.match(filled.body.prefill, { completion: { by: 'deliver' } });
       const before = delivered;
       const id = await shutOut(on, target);
@@ -548,6 +557,23 @@ await t.test('what is at work already ends', async (t) => {
       t.equal(delivered, before + 1);
     });
   }
+
+  await t.test('what is held beyond its time is over, and keeps nobody from theirs', async (t) => {
+    const waiting = async (): Promise<number> =>
+      ((await (await fetch(`${on.address}/readyz`)).json()) as { completions: { pending: number } }).completions.pending;
+    sandbox.tell('land', { mode: 'fail' });
+    const more = { related: { householder: '003060000021' }, maxAgeSeconds: 0, completion: 'fetch' };
+    const { prefill } = (await fill(on, more)).body;
+    const id = await shutOut(on, { kind: 'agency', whose: 'X01.1' });
+    sandbox.tell('land', { mode: 'ok' });
+    t.equal(await waiting(), 1);
+    const before = on.time.now;
+    on.time.now += 24 * HOUR;
+    await eventually(async () => (await waiting()) === 0, 50);
+    on.time.now = before;
+    await letIn(on, id);
+    t.match(await ask(on, `/v1/prefills/${prefill.id}`, undefined, 'X01.1'), { status: 410, body: { code: 'completion-expired' } });
+  });
 
   await t.test('what is ready is not fetched in the name of an official who is stopped, and is not lost', async (t) => {
     sandbox.tell('land', { mode: 'fail' });

@@ -22,14 +22,22 @@ export interface Wanted extends Target {
   readonly until?: number;
 }
 
+/** Who decides. */
+export interface Acting extends Doer {
+  /** As their token names it; the agency itself unless said. */
+  readonly client?: string;
+  /** What they could be shut out under. */
+  readonly names?: readonly string[];
+}
+
 export interface ShutOutDesk {
   /**
-   * The same again, while it holds, is answered with the first. `names` are what the doer could be shut out under. Throws a `Problem`, where the doer
-   * was shut out meanwhile too: of two operators who shut each other out at once, one stays.
+   * The same again, while it holds, is answered with the first. Throws a `Problem`, where the doer was shut out meanwhile too: of two operators who
+   * shut each other out at once, one stays.
    */
-  shutOut(wanted: Wanted, by: Doer, names?: readonly string[]): Promise<ShutOut>;
+  shutOut(wanted: Wanted, by: Acting): Promise<ShutOut>;
   /** One that holds no more is answered as it is. Throws a `Problem`. */
-  letIn(id: string, reason: string, by: Doer): Promise<ShutOut>;
+  letIn(id: string, reason: string, by: Acting): Promise<ShutOut>;
   /** The newest first; without `all` those that hold. */
   list(all: boolean): ShutOut[];
   /**
@@ -63,13 +71,13 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
       throw error;
     }
   };
-  const entryOf = ({ id, kind, whose, value, perMinute, until }: ShutOut, by: Doer, outcome: string, reason: string): AuditEntry => ({
+  const entryOf = ({ id, kind, whose, value, perMinute, until }: ShutOut, by: Acting, outcome: string, reason: string): AuditEntry => ({
     v: 1,
     time: new Date(clock()).toISOString(),
     kind: 'shut-out',
     id,
     agency: by.agency,
-    client: by.agency,
+    client: by.client ?? by.agency,
     ...(by.officer === undefined ? {} : { officer: by.officer }),
     outcome,
     reason,
@@ -114,15 +122,20 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
     return found;
   };
 
-  const make = (wanted: Wanted, by: Doer): { shutOut: ShutOut; entry: AuditEntry } => {
-    const shutOut = { id: randomUUID(), ...wanted, by, from: clock() };
+  const checkActing = (kept: readonly ShutOut[], { names = [] }: Acting): void => {
+    if (kept.some((one) => names.includes(nameOf(one)) && holds(one, clock()))) throw new Problem('unauthenticated');
+  };
+  const doerOf = ({ agency, officer }: Acting): Doer => ({ agency, ...(officer === undefined ? {} : { officer }) });
+
+  const make = (wanted: Wanted, by: Acting): { shutOut: ShutOut; entry: AuditEntry } => {
+    const shutOut = { id: randomUUID(), ...wanted, by: doerOf(by), from: clock() };
     return { shutOut, entry: entryOf(shutOut, by, 'shut-out', wanted.reason) };
   };
 
   return {
-    async shutOut(wanted, by, names = []) {
+    async shutOut(wanted, by) {
       const done = await change((kept) => {
-        if (kept.some((one) => names.includes(nameOf(one)) && holds(one, clock()))) throw new Problem('unauthenticated');
+        checkActing(kept, by);
         const own = kept.filter((one) => one.by.agency !== GATEWAY);
         const same = own.find((one) => holds(one, clock()) && alike(one, wanted) && one.until === wanted.until);
         if (same !== undefined) return { shutOut: same };
@@ -135,8 +148,9 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
     async letIn(id, reason, by) {
       const done = await change((kept) => {
         const one = kept.find((other) => other.id === id);
+        checkActing(kept, by);
         if (one === undefined || !holds(one, clock())) return one && { shutOut: one };
-        const shutOut = { ...one, lifted: { by, at: clock(), reason } };
+        const shutOut = { ...one, lifted: { by: doerOf(by), at: clock(), reason } };
         return { shutOut, entry: entryOf(shutOut, by, 'let-in', reason) };
       });
       if (done === undefined) throw new Problem('unknown-shut-out');

@@ -1,7 +1,7 @@
 /** `/v1/shut-outs`: for the operator, whom nobody serves any more from the next second on, and who is let in again. */
 import type { FastifyPluginAsync } from 'fastify';
 import { namesOf } from '../../access/kept-out.ts';
-import type { ShutOutDesk } from '../../access/shut-out-desk.ts';
+import type { Acting, ShutOutDesk } from '../../access/shut-out-desk.ts';
 import { holds, type ShutOut } from '../../access/shut-outs.ts';
 import type { Caller, Clock, Scope } from '../../domain.ts';
 import { Problem } from '../../problems.ts';
@@ -61,7 +61,7 @@ export const shutOutRoutes =
         const wanted = wantedOf(request.body, caller, known, clock());
         const { officer } = request.body;
         await checkDoer(caller, officer);
-        return { shutOut: show(await desk.shutOut(wanted, { agency: caller.agency.id, officer }, namesOf(caller))) };
+        return { shutOut: show(await desk.shutOut(wanted, acting(caller, officer))) };
       },
     });
 
@@ -101,10 +101,17 @@ export const shutOutRoutes =
         const { reason, officer } = request.body;
         checkSigned(request.body, caller);
         await checkDoer(caller, officer);
-        return { shutOut: show(await desk.letIn(request.params.id, reason, { agency: caller.agency.id, officer })) };
+        return { shutOut: show(await desk.letIn(request.params.id, reason, acting(caller, officer))) };
       },
     });
   };
+
+const acting = (caller: Caller, officer: string): Acting => ({
+  agency: caller.agency.id,
+  client: caller.client,
+  officer,
+  names: namesOf(caller),
+});
 
 const time = (at: number): string => new Date(at).toISOString();
 
