@@ -1,6 +1,6 @@
 /** Who is kept out, in memory: it is asked for every request, so nobody waits for a database. */
 import { Problem } from '../problems.ts';
-import { type Changed, GATEWAY, holds, nameOf, type ShutOut, type ShutOutStore } from './shut-outs.ts';
+import { type Changed, concerns, holds, nameOf, type ShutOut, type ShutOutStore } from './shut-outs.ts';
 
 /** What of a caller can be shut out. */
 export interface Shown {
@@ -67,11 +67,8 @@ export async function openKeptOut(
     const now = clock();
     return named.get(name)?.filter((one) => holds(one, now)) ?? [];
   };
-  /** An agency can name whom it likes: for what it did in the name of another's official, the gateway itself stops nobody elsewhere. */
   const officers = (agency: string, officer: string): ShutOut[] =>
-    named.size === 0
-      ? []
-      : holding(nameOf({ kind: 'officer', value: officer })).filter(({ by, whose }) => by.agency !== GATEWAY || whose === agency);
+    named.size === 0 ? [] : holding(nameOf({ kind: 'officer', value: officer })).filter((one) => concerns(one, agency));
 
   await look();
   return {

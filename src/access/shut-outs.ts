@@ -13,9 +13,6 @@ export interface Target {
   readonly perMinute?: number;
 }
 
-/** Who shuts out where the gateway itself saw misuse. */
-export const GATEWAY = 'gateway';
-
 export interface Doer {
   /** The operator's own agency, or `gateway` where the gateway itself saw misuse. */
   readonly agency: string;
@@ -49,10 +46,19 @@ export interface ShutOutStore {
   close(): Promise<void>;
 }
 
+/** Whom the log and the store name where no operator acted. */
+export const GATEWAY = 'gateway';
+
+/**
+ * Whether it is about what this agency asks. Who its officials are an agency says itself: what the gateway saw there keeps the official out there alone, or any
+ * agency could have those of another stopped.
+ */
+export const concerns = ({ by, whose }: ShutOut, agency: string): boolean => by.agency !== GATEWAY || whose === agency;
+
 /** Whether it keeps somebody out at that moment. */
 export const holds = ({ lifted, until = Number.POSITIVE_INFINITY }: ShutOut, now: number): boolean => lifted === undefined && now < until;
 
-/** What it is looked up by. An official is the same one whichever unit asks in their name. */
+/** What it is looked up by. An official is the same one whichever unit asks in their name, where an operator shut them out. */
 export function nameOf({ kind, whose, value }: Target): string {
   if (kind === 'key') return `key ${whose} ${value}`;
   return `${kind} ${kind === 'agency' || kind === 'supplier' ? whose : value}`;

@@ -34,9 +34,7 @@ export class Sequence {
     this.#found = found;
   }
 
-  see({ agency, officer }: Pick<Caller, 'agency' | 'officer'>, asked: PrefillRequest): void {
-    // Where the token says who acts, nobody else is suspected.
-    const request = officer === undefined ? asked : { ...asked, officer };
+  see({ agency }: Pick<Caller, 'agency'>, request: PrefillRequest): void {
     const rule = agency.misuse === undefined ? this.#rules.sequence : rulesOf(this.#rules, agency.misuse).sequence;
     if (rule.action === 'off') return;
     const now = this.#clock();
