@@ -167,12 +167,13 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const { bindings, nonces } = access;
   const { keptOut: standing, desk: shutOutDesk } = await openStanding(options, opened);
   const shutOuts = shutOutDesk({ log, configDigest });
+  const suppliers = withSandboxKeys(catalogue.suppliers, dataDirectory);
   const tokens = new Tokens({
     issuer,
     keys: new TokenKeys(keys.token, clock),
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     agencies,
-    suppliers: withSandboxKeys(catalogue.suppliers, dataDirectory),
+    suppliers,
     once,
     shutOut: standing.shutOut,
     clock,
@@ -263,7 +264,15 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         sources: around,
         stopping: () => stopping,
       }),
-      shutOutRoutes({ desk: shutOuts, agencies, suppliers: catalogue.suppliers, standing, log, configDigest, clock, authentication }),
+      shutOutRoutes({
+        desk: shutOuts,
+        known: { agencies, suppliers, issuers: catalogue.issuers },
+        standing,
+        log,
+        configDigest,
+        clock,
+        authentication,
+      }),
       alertRoutes({ search, onRecord, authentication }),
     ],
   });

@@ -1,13 +1,16 @@
 /** Promise 6: outside the answer itself no person stands in the clear, in any byte that the gateway writes or has others write. */
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { type JWK, SignJWT } from 'jose';
 import t, { type Test } from 'tap';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import { type ChildGateway, childToken, shiftedNow, startChild } from './support/child.ts';
-import { temporaryDirectory } from './support/gateway.ts';
+import { prover } from './support/dpop.ts';
+import { agencyKey, assertion, editedConfig, temporaryDirectory } from './support/gateway.ts';
 import { marksIn, type Spellings, spellingsOf } from './support/marks.ts';
 import { freePort } from './support/ports.ts';
 import { command, findPostgres } from './support/postgres.ts';
@@ -50,16 +53,27 @@ interface Told {
   readonly body: Buffer;
 }
 
+/** Who vouches for officials of two agencies, with a key of its own. */
+const issuerKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const ISSUED = {
+  id: 'people',
+  issuer: 'https://id.people.test',
+  keys: [{ ...issuerKey.publicKey.export({ format: 'jwk' }), kid: 'p1', alg: 'ES256' }],
+  agencies: ['X01.1', 'X09.1'],
+  claims: { agency: 'sub', officer: 'staff' },
+};
+
 const json = { 'content-type': 'application/json' };
 
 /** Everything that callers ask and strangers try, about marked people, with their numbers in every place where none belongs too. */
-async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[]): Promise<void> {
+async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[], operators?: string): Promise<void> {
   const { address, welcome } = gateway;
   const tokens = new Map<string, string>();
-  for (const agency of ['X01.1', 'X02.1', 'X05.1', 'X09.1']) tokens.set(agency, await childToken(address, dataDirectory, agency));
+  for (const agency of ['X00.1', 'X01.1', 'X02.1', 'X05.1', 'X09.1']) tokens.set(agency, await childToken(address, dataDirectory, agency));
   const ask = async (what: string, path: string, init: RequestInit & { agency?: string; duplex?: 'half' } = {}): Promise<Told> => {
     const { agency = 'X01.1', headers, ...rest } = init;
-    const reply = await fetch(address + path, { headers: { authorization: `Bearer ${tokens.get(agency)}`, ...headers }, ...rest });
+    const door = agency === 'X00.1' ? (operators ?? address) : address;
+    const reply = await fetch(door + path, { headers: { authorization: `Bearer ${tokens.get(agency)}`, ...headers }, ...rest });
     const said = {
       what,
       status: reply.status,
@@ -140,6 +154,15 @@ async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[])
   tokens.set('citizen', await sandboxCitizenToken(dataDirectory, citizens, address, HUSBAND, shiftedNow()));
   await post('ledger', '/v1/accesses', {}, 'citizen');
 
+  await proofsAndTokens({ address, dataDirectory, tokens, ask, post });
+  await officials({ ask, post });
+  if (operators !== undefined)
+    for (const path of ['/metrics', '/readyz', `/v1/${HUSBAND}`, `/v1/shut-outs/${HUSBAND}`]) {
+      const reply = await fetch(operators + path, { headers: { authorization: `Bearer ${HUSBAND}` } });
+      const body = Buffer.from(await reply.arrayBuffer());
+      told.push({ what: 'the operators’ door', status: reply.status, type: '', body });
+    }
+
   // Where no number belongs.
   const odd = `${HUSBAND} PHẠM MINH ĐỨC`;
   const inPath = encodeURIComponent(odd);
@@ -189,6 +212,131 @@ async function drive(gateway: ChildGateway, dataDirectory: string, told: Told[])
     '/.well-known/jwks.json',
   ])
     await ask(path, path);
+}
+
+interface Driving {
+  readonly address: string;
+  readonly dataDirectory: string;
+  readonly tokens: Map<string, string>;
+  readonly ask: (what: string, path: string, init?: RequestInit & { agency?: string }) => Promise<Told>;
+  readonly post: (what: string, path: string, body: object | string, agency?: string) => Promise<Told>;
+}
+
+const REQUEST = { procedure: '1.004222', dossier: 'X01.1-261122-0901', officer: 'X01.1-0042', subject: HUSBAND };
+
+/** Numbers in whatever a client names itself, its keys, its tokens and its proofs by: some of it is taken, and none of it kept. */
+async function proofsAndTokens({ address, dataDirectory, tokens, ask, post }: Driving): Promise<void> {
+  const now = shiftedNow();
+  const made = (id: string, more: object = {}): Promise<string> =>
+    assertion(agencyKey(dataDirectory, id), id, { issuer: address, now, ...more });
+  const token = async (clientAssertion: string, form: object = {}, headers: Record<string, string> = {}): Promise<string> => {
+    const body = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: clientAssertion,
+      ...form,
+    });
+    const { body: said } = await ask('a token request', '/oauth2/token', { method: 'POST', body, headers });
+    return String((JSON.parse(said.toString()) as { access_token?: string }).access_token);
+  };
+  await token(await made('X01.1', { claims: { jti: `${HUSBAND}-${randomUUID()}` } }));
+  await token(await made('X01.1', { header: { kid: HUSBAND } }));
+  await token(await made('X01.1', { claims: { iss: HUSBAND, sub: HUSBAND } }));
+  for (const form of [{ agency: HUSBAND }, { client_id: HUSBAND }, { scope: HUSBAND }, { [HUSBAND]: HUSBAND }])
+    await token(await made('X01.1'), form);
+  tokens.set('S01', await token(await made('S01'), { agency: 'X01.1' }));
+  await token(await made('S01'), { agency: HUSBAND });
+  await post('prefill by a supplier', '/v1/prefills', REQUEST, 'S01');
+  await post('simulated by a supplier', '/v1/authorisations/simulate', { procedure: '1.004222', related: [`p${HUSBAND}`] }, 'S01');
+
+  const { prove } = await prover();
+  const url = `${address}/oauth2/token`;
+  const claims = { jti: `${WIFE}-${randomUUID()}` };
+  const first = await fetch(url, { method: 'POST', headers: { dpop: prove({ url, now, claims }) } });
+  const nonce = first.headers.get('dpop-nonce') ?? undefined;
+  const bound = await token(await made('X01.1'), {}, { dpop: prove({ url, now, nonce, claims }) });
+  const prefills = `${address}/v1/prefills`;
+  for (const proof of [
+    prove({ url: prefills, now, nonce, token: bound, claims: { jti: `${WIFE}-${randomUUID()}` } }),
+    prove({ url: prefills, now, nonce: HUSBAND, token: bound, header: { kid: HUSBAND } }),
+    prove({ url: `${prefills}?${HUSBAND}`, now, nonce, token: bound, claims: { sub: HUSBAND } }),
+    HUSBAND,
+  ])
+    await ask('prefill with a proof', '/v1/prefills', {
+      method: 'POST',
+      headers: { ...json, authorization: `DPoP ${bound}`, dpop: proof },
+      body: JSON.stringify(REQUEST),
+    });
+
+  const issued = (more: object = {}, header: object = {}): Promise<string> => {
+    const seconds = Math.floor(now / 1000);
+    const usual = { iss: ISSUED.issuer, aud: address, iat: seconds, exp: seconds + 300, jti: HUSBAND, sub: 'X01.1', client_id: 'portal' };
+    return new SignJWT({ ...usual, scope: 'prefill audit', staff: 'X01.1-0042', ...more })
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'p1', ...header })
+      .sign(issuerKey.privateKey);
+  };
+  tokens.set('issued', await issued());
+  await post('prefill with an issuer’s token', '/v1/prefills', REQUEST, 'issued');
+  await post('another official', '/v1/prefills', { ...REQUEST, officer: `X01.1-${HUSBAND.slice(0, 8)}` }, 'issued');
+  for (const wrong of [
+    { client_id: HUSBAND },
+    { client_id: `user-${HUSBAND}` },
+    { staff: HUSBAND },
+    { sub: HUSBAND },
+    { iss: `https://${HUSBAND}` },
+    { act: { sub: HUSBAND } },
+    { scope: HUSBAND },
+  ])
+    await ask('an issuer’s token', '/v1/sources', { headers: { authorization: `Bearer ${await issued(wrong)}` } });
+  await ask('an issuer’s token', '/v1/sources', { headers: { authorization: `Bearer ${await issued({}, { kid: HUSBAND } as JWK)}` } });
+}
+
+/** What operators and auditors write and are shown. */
+async function officials({ ask, post }: Pick<Driving, 'ask' | 'post'>): Promise<void> {
+  const spelled = `${HUSBAND.slice(0, 6)} ${HUSBAND.slice(6)}`;
+  for (let i = 1; i < 6; i++)
+    await post('prefill of a neighbour', '/v1/prefills', { ...REQUEST, subject: String(Number(HUSBAND) + i).padStart(12, '0') });
+  const signed = { reason: 'a test', officer: 'X00.1-0001' };
+  for (const body of [
+    { ...signed, kind: 'agency', whose: HUSBAND },
+    { ...signed, kind: 'supplier', whose: spelled.replace(' ', '-') },
+    { ...signed, kind: 'key', whose: 'X01.1', value: HUSBAND },
+    { ...signed, kind: 'key', whose: 'X01.1', value: `people:${HUSBAND}` },
+    { ...signed, kind: 'token', value: `people:${HUSBAND}` },
+    { ...signed, kind: 'officer', value: `X01.1-${HUSBAND}` },
+    { ...signed, kind: 'agency', whose: 'X02.1', reason: REASON },
+    { ...signed, kind: 'agency', whose: 'X02.1', reason: `Ông ${spelled}` },
+    { ...signed, kind: 'agency', whose: 'X02.1', officer: `X00.1-${HUSBAND}` },
+    { ...signed, kind: 'agency', whose: 'X02.1', [HUSBAND]: HUSBAND },
+  ])
+    await post('shut-out', '/v1/shut-outs', body, 'X00.1');
+  const { body } = await post('shut-out', '/v1/shut-outs', { ...signed, kind: 'officer', value: 'X02.1-0666' }, 'X00.1');
+  const { shutOut } = JSON.parse(body.toString()) as { shutOut: { id: string } };
+  for (const [id, reason] of [
+    [HUSBAND, 'a test'],
+    [shutOut.id, `Bà ${WIFE}`],
+    [shutOut.id, 'a test'],
+  ] as const)
+    await post('let-in', `/v1/shut-outs/${id}/lift`, { ...signed, reason }, 'X00.1');
+  await ask('shut-outs', '/v1/shut-outs?all=true', { agency: 'X00.1' });
+  await ask('shut-outs', `/v1/shut-outs?all=${HUSBAND}`, { agency: 'X00.1' });
+  for (const query of ['', '?limit=500', `?cursor=${HUSBAND}`, `?limit=${HUSBAND}`])
+    await ask('alerts', `/v1/alerts${query}`, { agency: 'X00.1' });
+  for (const headers of [{ 'audit-reason': spelled }, { 'audit-officer': `X00.1-${HUSBAND}` }, { 'audit-officer': HUSBAND }])
+    await ask('alerts', '/v1/alerts', { agency: 'X00.1', headers });
+  const months = 'from=2026-11&to=2026-11';
+  for (const more of ['', `&reason=${encodeURIComponent(spelled)}`, `&agency=${HUSBAND}`, `&cursor=${HUSBAND}`, `&${HUSBAND}=1`])
+    await ask('grants', `/v1/audit/grants?${months}${more}`, { agency: 'X09.1' });
+  for (const more of [
+    {},
+    { purpose: HUSBAND },
+    { related: [HUSBAND] },
+    { subject: HUSBAND },
+    { fields: [`/${HUSBAND}`] },
+    { officer: `X01.1-${HUSBAND}` },
+    { on: HUSBAND },
+  ])
+    await post('simulate', '/v1/authorisations/simulate', { procedure: '1.004222', ...more });
 }
 
 /** What Node itself refuses, and may quote. */
@@ -251,7 +399,12 @@ for (const { name, how, shared } of CASES) {
     t.teardown(() => monitor?.disconnect());
     monitor?.on('monitor', (_time: string, words: string[]) => overheard.push(words.join(' ')));
     const databaseUrl = shared && typeof postgres !== 'string' ? await postgres.fresh() : undefined;
+    const operators = shared ? `127.0.0.1:${await freePort()}` : undefined;
+    const configDirectory = editedConfig({ 'issuers/people.yaml': () => ISSUED });
+    t.teardown(() => rmSync(configDirectory, { recursive: true }));
     const gateway = await startChild(dataDirectory, await freePort(), {
+      ONCEGATE_CONFIG: configDirectory,
+      ...(operators ? { ONCEGATE_OPERATORS: operators } : {}),
       LOG_LEVEL: 'trace',
       // A file of its own: where an error arose is said, and a URL with the code in it would say who it is about.
       NODE_OPTIONS: `--import file://${join(t.testdir({ 'fault.mjs': faulty(how) }), 'fault.mjs')}`,
@@ -260,7 +413,11 @@ for (const { name, how, shared } of CASES) {
     });
     t.teardown(() => gateway.process.kill('SIGKILL'));
     const told: Told[] = [];
-    await drive(gateway, dataDirectory, told);
+    await drive(gateway, dataDirectory, told, operators && `http://${operators}`);
+    t.ok(
+      told.some(({ what, body }) => what === 'alerts' && body.includes('numbers-in-sequence')),
+      'there is an alert about them',
+    );
 
     const marks = marksOf(told);
     const spellings = spellingsOf(marks);

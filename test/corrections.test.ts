@@ -499,8 +499,14 @@ async function startReceiver(): Promise<Receiver> {
   return receiver;
 }
 const [atOwner, atAgency] = [await startReceiver(), await startReceiver()];
+/** It owned the register until it ended, and its successor does now. */
+const ENDED = {
+  ...{ id: 'X03.1', name: { vi: 'a', en: 'a' }, sandbox: true, keys: 'sandbox' },
+  ...{ scopes: ['changes'], owns: ['population'], endedOn: '2026-06-30' },
+};
 const delivering = kept(
   editedConfig({
+    'agencies/X03.1.yaml': () => ENDED,
     'agencies/X01.1.yaml': (file) => ({ ...file, deliveries: { address: atAgency.address } }),
     'agencies/X05.1.yaml': (file) => ({ ...file, deliveries: { address: atOwner.address } }),
   }),
@@ -554,6 +560,29 @@ t.test('owner and agency are told, signed, until each has it, and the same each 
   for (const secret of MARKED) t.notOk(JSON.stringify(heard).includes(secret), 'of nobody in particular');
   await after(600);
   t.strictSame([atOwner.came.length, atAgency.came.length], [3, 2], 'whoever has it is left alone');
+
+  await t.test('whoever is shut out is told nothing until let in', async (t) => {
+    const shut = async (whose: string): Promise<string> => {
+      const reply = await ask(on, '/v1/shut-outs', { kind: 'agency', whose, reason: 'a test', officer: 'X00.1-0001' }, 'X00.1');
+      return (reply.body as unknown as { shutOut: { id: string } }).shutOut.id;
+    };
+    /** A minute in which it is looked what is due, and let in after it. */
+    const held = async (receiver: Receiver, id: string): Promise<void> => {
+      const { length } = receiver.came;
+      on.time.now += 60_000;
+      await after(600);
+      t.equal(receiver.came.length, length, 'nothing is brought');
+      await ask(on, `/v1/shut-outs/${id}/lift`, { reason: 'a test', officer: 'X00.1-0001' }, 'X00.1');
+      on.time.now += 60_000;
+      await eventually(() => receiver.came.length === length + 1);
+    };
+    const owner = await shut('X05.1');
+    const { id } = (await tell(on)).body.correction;
+    await held(atOwner, owner);
+    const agency = await shut('X01.1');
+    t.equal((await ask(on, `/v1/corrections/${id}/answer`, { outcome: 'unfounded' }, 'X05.1')).status, 200);
+    await held(atAgency, agency);
+  });
 
   await t.test('a report that nobody answers comes to its end, and may be answered late', async (t) => {
     atAgency.came.length = 0;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
+import { openKeptOut } from '../src/access/kept-out.ts';
 import type { Answer } from '../src/adapter.ts';
 import { openCatalogue } from '../src/app.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
@@ -34,7 +35,11 @@ import {
   doubtful,
   type GrantFile,
   grantsOf,
+  KEY,
+  type MandateFile,
+  type OutFile,
   type VersionFile,
+  type Who,
   type World,
 } from './support/grant-oracle.ts';
 import { makeLogKey, openLog } from './support/log.ts';
@@ -46,6 +51,7 @@ const catalogue = openCatalogue('config', true);
 const around: Surroundings = { ...catalogue, meanings: meanings(catalogue.places, catalogue.codes), broken: () => false };
 const LAW = 'nd-104-2022#art-14-2';
 const label = { vi: 'a', en: 'a' };
+const SUPPLIERS = ['S1', 'S10', 'S2'];
 const SETTLE = 'settle-dossier';
 const CHECK = 'check-afterwards';
 
@@ -60,7 +66,7 @@ const compiled = (files: readonly object[], faults: string[], procedures = catal
     files.map((file) => fileOf(file, faults)),
     around,
     procedures,
-    new Map(),
+    new Map(SUPPLIERS.map((id) => [id, { id, name: label, sandbox: true, keys: 'sandbox' }])),
     catalogue.codes,
     { sandbox: true },
   );
@@ -132,8 +138,46 @@ class Making {
         agency.succeeds.push({ agency: other.id, from, grants, dossiers: this.often(60) });
       }
       world.agencies.set(id, agency);
+      agency.suppliers = this.some(SUPPLIERS).flatMap((supplier) => this.mandates(supplier, world, agency));
     }
     return world;
+  }
+
+  /** One, or two one after the other. */
+  mandates(supplier: string, world: World, { id, scopes }: AgencyFile): MandateFile[] {
+    const procedures = grantsOf(world, id).map(({ procedure }) => procedure);
+    const mandate = (span: { validFrom: string; validTo: string }): MandateFile => ({
+      supplier,
+      scopes: [this.one(scopes), ...scopes]
+        .slice(0, this.often(80) ? scopes.length + 1 : 1)
+        .filter((one, i, all) => all.indexOf(one) === i),
+      procedures: this.often(40) ? 'all' : [...new Set([this.one(procedures), ...this.some(procedures)])],
+      ...span,
+    });
+    const first = this.span();
+    const from = FIRST.slice(0, -1).find((day) => day > first.validTo);
+    return from === undefined || this.often(50)
+      ? [mandate(first)]
+      : [mandate(first), mandate({ validFrom: from, validTo: LAST.at(-1) as string })];
+  }
+
+  /** Who calls for the agency, and whom somebody keeps out. */
+  who({ suppliers = [] }: AgencyFile, officer: string, day: string): Who {
+    const lets = suppliers.filter(({ validFrom, validTo }) => validFrom <= day && day <= validTo).map(({ supplier }) => supplier);
+    if (this.often(30)) return { actor: this.one(lets.length > 0 && this.often(80) ? lets : SUPPLIERS) };
+    return this.often(20) ? { officer: this.often(80) ? officer : `${officer}0` } : {};
+  }
+
+  out(id: string, { officer }: Call, { actor = 'S1' }: Who): OutFile[] {
+    const [whose, by] = [this.often(60) ? id : this.one(AGENCIES), { agency: this.one(['X00.1', 'gateway']) }];
+    const all: OutFile[] = [
+      { kind: 'agency', whose, by },
+      { kind: 'supplier', whose: this.often(60) ? actor : this.one(SUPPLIERS), by },
+      { kind: 'key', whose: this.often(50) ? actor : whose, value: this.one([KEY, KEY, 'k2']), by },
+      { kind: 'officer', whose, value: this.often(70) ? officer : `${officer}0`, by },
+      { kind: 'officer', whose, value: officer, perMinute: 1, by },
+    ];
+    return this.often(20) ? [this.one(all)] : [];
   }
 
   grant(id: string, versions: readonly VersionFile[]): GrantFile {
@@ -230,7 +274,7 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
     const record = { personalId: key, fullName: heldOf(key, '/fullName'), dateOfBirth: heldOf(key, '/dateOfBirth') };
     return { answer: { found: true, about: key, record, recordedAt: null } as Answer, observedAt: time.now };
   };
-  const counts = { worlds: 0, doubtful: 0, calls: 0, given: 0, completed: 0, inherited: 0 };
+  const counts = { worlds: 0, doubtful: 0, calls: 0, given: 0, completed: 0, inherited: 0, acted: 0, vouched: 0 };
   const refused: Record<string, number> = {};
 
   for (; counts.calls < 2000; counts.worlds++) {
@@ -252,14 +296,9 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
       counts.doubtful++;
       continue;
     }
-    const authenticate = authenticator({
-      verify: async (token) => JSON.parse(Buffer.from(token, 'base64url').toString()),
-      agencies,
-      bindings: nothingBound,
-      standing: everybodyStands,
-      clock,
-    });
-    const tools = {
+    let out: OutFile[] = [];
+    const since = async () => out.map((one, i) => ({ change: i + 1, shutOut: { id: 'x', reason: 'x', from: 0, ...one } }));
+    const common = {
       catalogue: { ...catalogue, agencies, procedures },
       cache: noRecords,
       sources: catalogue.sources,
@@ -269,7 +308,6 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
       log,
       pseudonyms: pseudonyms([{ from: 0, key: secretKey() }], clock),
       configDigest: '',
-      standing: everybodyStands,
       admit: () => {},
       clock,
     };
@@ -279,13 +317,19 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
         asked.length = 0;
         const scopes = making.often(97) ? ['prefill', 'audit'] : ['verify'];
         const call = making.call(world, id, day);
-        const token = Buffer.from(JSON.stringify({ agency: id, client: id, scopes, token: 'x', expires: 1e11 })).toString('base64url');
-        const credentials = { authorization: `Bearer ${token}`, method: 'POST', path: '/' };
-        const may = allowed(world, id, scopes, call, day);
+        const who = making.who(world.agencies.get(id) as AgencyFile, call.officer, day);
+        out = making.out(id, call, who);
+        const standing = await openKeptOut({ since }, clock, () => {});
+        const tools = { ...common, standing };
+        const verify = async () => ({ agency: id, client: who.actor ?? id, scopes, token: 'x', key: KEY, expires: 1e11, ...who });
+        const authenticate = authenticator({ verify, agencies, bindings: nothingBound, standing, clock });
+        const credentials = { authorization: 'Bearer x', method: 'POST', path: '/' };
+        const may = allowed(world, id, scopes, call, day, who, out);
         counts.calls++;
         /** Some ten thousand of them: only what does not hold is reported. */
         const hold = (found: unknown, wanted: unknown, rule: string): void => {
-          if (!isDeepStrictEqual(found, wanted)) t.strictSame(found, wanted, `SEED=${seed}: ${rule} ${JSON.stringify({ id, day, call })}`);
+          if (!isDeepStrictEqual(found, wanted))
+            t.strictSame(found, wanted, `SEED=${seed}: ${rule} ${JSON.stringify({ id, day, call, who, out })}`);
         };
         try {
           const caller = await authenticate(credentials, 'prefill');
@@ -302,9 +346,9 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
           hold(new Set(filled), new Set(may.values.keys()), 'the fields that the grant gives, and no others');
           const sought = (simulated as Simulated).fields.flatMap(({ field, would }) => (would === 'look-up' ? field.at : []));
           hold(new Set(sought), new Set(filled), 'the fields that the simulation said');
-          const { agency, grant, purpose, legalBasis } = reply.receipt.entry;
-          const recorded = { agency: id, grant: may.grant.id, purpose: may.grant.purpose, legalBasis: [LAW] };
-          hold({ agency, grant, purpose, legalBasis }, recorded, 'who asked under which grant is on record');
+          const { agency, actor, grant, purpose, legalBasis } = reply.receipt.entry;
+          const recorded = { agency: id, actor: who.actor, grant: may.grant.id, purpose: may.grant.purpose, legalBasis: [LAW] };
+          hold({ agency, actor, grant, purpose, legalBasis }, recorded, 'who asked under which grant is on record');
           const others = asked.filter((number) => ![call.subject, ...Object.values(related)].includes(number));
           hold(others, [], 'nobody else is asked about');
           counts.given++;
@@ -318,6 +362,8 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
             counts.completed++;
           }
           if (may.grant.id.includes('/')) counts.inherited++;
+          if (who.actor !== undefined) counts.acted++;
+          if (who.officer !== undefined) counts.vouched++;
         } catch (error) {
           if (!(error instanceof Problem)) throw error;
           refused[error.code] = (refused[error.code] ?? 0) + 1;
@@ -328,7 +374,8 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
     }
   }
   t.comment(JSON.stringify({ ...counts, refused }));
-  t.ok(counts.given > 150 && counts.completed > 0 && counts.inherited > 0 && counts.doubtful > 0, 'each kind is there');
+  const { given, completed, inherited, acted, vouched } = counts;
+  t.ok(given > 150 && completed > 0 && inherited > 0 && acted > 0 && vouched > 0 && counts.doubtful > 0, 'each kind is there');
 });
 
 /** A file of an agency → the faults that are found in it, beside one whole agency that ended and one that did not. */
@@ -358,7 +405,13 @@ const ended = {
   ],
 };
 const there = { ...ended, id: 'X12.1', endedOn: undefined, grants: [] };
+const mandate = (procedure: string): object => ({
+  suppliers: [{ supplier: 'S1', scopes: ['prefill'], procedures: [procedure], validFrom: '2026-07-01', validTo: '2026-12-31' }],
+});
+const heir = { succeeds: [{ agency: 'X10.1', from: '2026-07-01', grants: 'all' }] };
 const FAULTS: [rule: string, file: object, faults: string[]][] = [
+  ['a supplier in what the agency inherited', { ...heir, ...mandate('1.004222') }, []],
+  ['and not in what it did not', mandate('1.004222'), ['/suppliers/0/procedures/0 unknown-reference']],
   ['a successor of everything', { succeeds: [{ agency: 'X10.1', from: '2026-07-01', grants: 'all', dossiers: true }] }, []],
   ['a successor of some', { succeeds: [{ agency: 'X10.1', from: '2026-08-01', grants: ['one'] }] }, []],
   ['a purpose is one of the list', { grants: [{ ...ended.grants[0], purpose: 'curiosity' }] }, ['/grants/0/purpose unknown-value']],
@@ -623,6 +676,33 @@ t.test('at midnight an agency is over, and its successor goes on with what its f
   t.match((await post('/v1/prefills', call('X07.1'), 'X08.1', young)).body, { errors: [{ pointer: '/officer' }] }, 'by its own people');
   t.match((await post('/v1/prefills', call('X08.1', 'X02.1-261120-0001'), 'X08.1', young)).body, { errors: [{ pointer: '/dossier' }] });
   t.equal((await on.entries(from)).filter(({ agency }) => agency === 'X07.1').length, 0);
+  const { catalogue: known } = on.gateway;
+  const tools = { catalogue: known, standing: everybodyStands, clock: () => on.time.now };
+  const late = callerAgain(known.agencies, everybodyStands, 'X07.1', 'X07.1');
+  const whole = '{"fields":{},"components":[]}';
+  t.throws(() => allowAgain(late, { request: call('X07.1') }, whole, tools), { code: 'procedure-not-granted' }, 'what it waited for too');
+  on.time.now = NOON;
+});
+
+t.test('a batch that is open at midnight ends with its agency', async (t) => {
+  const midnight = Date.parse('2026-11-22T17:00:00Z');
+  on.time.now = midnight - 1000;
+  const line = `${JSON.stringify({ procedure: '1.004222', dossier: 'X07.1-261120-0001', officer: 'X07.1-0042', subject: AN })}\n`;
+  const lines = new TransformStream<string, string>();
+  const writer = lines.writable.getWriter();
+  void writer.write(line);
+  const headers = { authorization: `Bearer ${await on.token('X07.1')}`, 'content-type': 'application/x-ndjson' };
+  const body = lines.readable.pipeThrough(new TextEncoderStream());
+  const reply = await fetch(`${on.address}/v1/prefills/batch`, { method: 'POST', headers, body, duplex: 'half' });
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let said = '';
+  for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
+    said += piece.value;
+    if (!said.includes('"line":1,"prefill"') || on.time.now === midnight) continue;
+    on.time.now = midnight;
+    void writer.write(line).then(() => writer.close());
+  }
+  t.match(JSON.parse(said.trimEnd().split('\n').at(-1) ?? ''), { end: false, answered: 1, problem: { code: 'unauthenticated' } });
   on.time.now = NOON;
 });
 
@@ -634,7 +714,9 @@ t.test('a simulated call says what the real one then gets, for every agency and 
     on.time.now = now;
     const day = dayInVietnam(now);
     const calls: { id: string; rest: object; related: Record<string, string>; said: Said }[] = [];
-    const [{ length: entries }, lookUps] = [await on.entries(), on.lookUps()];
+    /** An alert about what was asked before comes when it comes. */
+    const asked = async (): Promise<number> => (await on.entries()).filter(({ kind }) => kind !== 'alert').length;
+    const [entries, lookUps] = [await asked(), on.lookUps()];
     for (const { id, grants } of [...agencies.values()].filter((one) => one.scopes.has('prefill') && !isOver(one, day))) {
       for (const [code, versions] of procedures) {
         const version = versions.find((one) => inForce(one, day)) ?? versions[0];
@@ -653,7 +735,7 @@ t.test('a simulated call says what the real one then gets, for every agency and 
         }
       }
     }
-    t.strictSame([(await on.entries()).length, on.lookUps()], [entries, lookUps], 'nobody is asked, and nothing goes on record');
+    t.strictSame([await asked(), on.lookUps()], [entries, lookUps], 'nobody is asked, and nothing goes on record');
     for (const { id, rest, related, said } of calls) {
       const { body: real } = await post('/v1/prefills', { ...rest, subject: AN, related }, id);
       const rule = `${day} ${JSON.stringify(rest)} ${Object.keys(related)}`;

@@ -75,10 +75,19 @@ const land = {
   agencies: ['X02.1', 'X03.1'],
   claims: { agency: 'sub' },
 };
+/** Of officials whom it names, in agencies of every kind. */
+const people = {
+  id: 'people',
+  issuer: 'https://id.people.test',
+  keys: [jwkOf(next.publicKey, 'p1', { alg: 'ES256' })],
+  agencies: ['X00.1', 'X01.1', 'X05.1', 'X09.1'],
+  claims: { agency: 'sub', officer: 'staff' },
+};
 const withoutKeys = { id: 'X03.1', name: { vi: 'Bộ', en: 'Ministry' }, sandbox: true, scopes: ['prefill'] };
 const configDirectory = editedConfig({
   'issuers/moj.yaml': () => moj,
   'issuers/land.yaml': () => land,
+  'issuers/people.yaml': () => people,
   'agencies/X03.1.yaml': () => withoutKeys,
 });
 const on = await startGateway({ configDirectory });
@@ -168,6 +177,71 @@ t.test('an issuer’s token is as good as ours, for its agencies and by its name
   t.match(await ask(await ofMinistry({ claims: { scp: ['prefill'] } }), '/v1/prefills', request), { status: 403 }, 'our name for a scope');
 });
 
+t.test('whom a token names acts, whatever the request says', async (t) => {
+  const scope = 'prefill verify audit operate correct changes';
+  const made = (officer: string, claims: object = {}): Promise<string> => {
+    const usual = { iss: people.issuer, aud: ISSUER, iat: now(), exp: now() + 300, jti: randomUUID(), sub: officer.split('-')[0] ?? '' };
+    return new SignJWT({ ...usual, client_id: 'portal', scope, staff: officer, ...claims })
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'p1' })
+      .sign(next.privateKey);
+  };
+  const last = async (): Promise<unknown> => (await on.entries()).at(-1);
+  const [desk, inspector, operator] = await Promise.all(['X01.1-0042', 'X09.1-0007', 'X00.1-0001'].map((one) => made(one)));
+  const request = { procedure: '1.004873', dossier: 'X01.1-261122-0001', officer: 'X01.1-0042', subject: '003099000017' };
+  t.match(await ask(desk as string, '/v1/prefills', { ...request, officer: 'X01.1-0043' }), { status: 400 });
+  t.match(await last(), { kind: 'refusal', officer: 'X01.1-0042' }, 'nobody is refused in a colleague’s name');
+
+  const search = (token: unknown, more: object = {}) => ask(String(token), '/v1/audit/search', { reason: 'a test', limit: 1, ...more });
+  t.match(await search(inspector), { status: 200 });
+  t.match(await last(), { kind: 'audit-read', auditor: 'X09.1-0007' }, 'on record, though the request does not say');
+  t.match(await search(inspector, { auditor: 'X09.1-0008' }), { status: 400 });
+  t.match(await search(await made('X09.1-0007', { staff: 'X01.1-0042' })), { status: 400 }, 'an inspector is of the agency');
+
+  const shutOut = (target: object, officer = 'X00.1-0001') =>
+    ask(operator as string, '/v1/shut-outs', { reason: 'a test', officer, ...target }) as Promise<{
+      status: number;
+      shutOut?: { id: string };
+    }>;
+  const stopped = { kind: 'officer', value: 'X09.1-0007' };
+  t.match(await shutOut(stopped, 'X00.1-0002'), { status: 400, errors: [{ pointer: '/officer' }] }, 'nor signs an operator for another');
+  const lifted: string[] = [];
+  for (const value of ['X09.1-0007', 'X01.1-0042', 'X05.1-0001'])
+    lifted.push((await shutOut({ kind: 'officer', value })).shutOut?.id ?? '');
+  const ROWS: [what: string, token: unknown, path: string, body?: object][] = [
+    ['a search', inspector, '/v1/audit/search', { reason: 'a test' }],
+    ['an export', inspector, '/v1/audit/export', { reason: 'a test', format: 'ndjson' }],
+    ['an entry', inspector, '/v1/audit/entries/0'],
+    ['what was granted', inspector, '/v1/audit/grants?from=2026-11&to=2026-11'],
+    ['a prefill', desk, '/v1/prefills', request],
+    ['a comparison', desk, '/v1/verifications', { ...request, claims: { '/fullName': 'X' } }],
+    ['what was completed', desk, `/v1/prefills/${randomUUID()}`],
+    ['a report', desk, `/v1/corrections/${randomUUID()}`],
+    ['its withdrawal', desk, `/v1/corrections/${randomUUID()}/withdraw`, {}],
+    ['the reports about a register', await made('X05.1-0001'), '/v1/corrections?source=population'],
+    ['an answer', await made('X05.1-0001'), `/v1/corrections/${randomUUID()}/answer`, { outcome: 'unfounded' }],
+  ];
+  for (const [what, token, path, body] of ROWS)
+    t.match(await ask(String(token), path, body), { status: 403, code: 'officer-stopped' }, `who is stopped: ${what}`);
+  const simulated = await ask(String(desk), '/v1/authorisations/simulate', { procedure: '1.004873' });
+  t.match(simulated, { simulation: { allowed: false, refusal: { code: 'officer-stopped' } } });
+  for (const id of lifted)
+    t.match(await ask(String(operator), `/v1/shut-outs/${id}/lift`, { reason: 'a test', officer: 'X00.1-0001' }), { status: 200 });
+
+  const jti = '00309900-0017-4000-8000-000000000000';
+  const OUT: [target: object, token: string][] = [
+    [{ kind: 'token', value: `people:${jti}` }, await made('X01.1-0042', { jti })],
+    [{ kind: 'key', whose: 'X01.1', value: 'people:p1' }, String(desk)],
+  ];
+  for (const [target, token] of OUT) {
+    t.equal(await status(token), 200);
+    t.match(await shutOut(target), { status: 200 });
+    t.equal(await status(token), 401, `${JSON.stringify(target)}: an issuer’s keys and tokens can be shut out`);
+    t.equal(await status(await on.token()), 200, 'and they alone');
+  }
+  for (const value of ['people:003099000017', 'land:o1', 'p1', 'people'])
+    t.match(await shutOut({ kind: 'key', whose: 'X01.1', value }), { status: 400, errors: [{ pointer: '/value' }] }, value);
+});
+
 t.test('whose token is not taken', async (t) => {
   const pem = ministry.publicKey.export({ format: 'pem', type: 'spki' }) as string;
   const usual = {
@@ -250,6 +324,8 @@ t.test('whose token is not taken', async (t) => {
     ['a scope that is no text', ofMinistry({ claims: { scp: ['gw.read', 1] } })],
     ['no client', ofMinistry({ claims: { client_id: undefined } })],
     ['a person for a client', ofMinistry({ claims: { client_id: '003099000017' } })],
+    ['a person in a client', ofMinistry({ claims: { client_id: 'user-003099-000017' } })],
+    ['somebody who acts for the agency, whom its file may not name', ofMinistry({ claims: { act: { sub: 'S01' } } })],
     ['no officer where each token names one', ofMinistry({ claims: { staff: undefined } })],
     ['an officer who is a person’s number', ofMinistry({ claims: { staff: '003099000017' } })],
     ['bound to nothing', ofMinistry({ claims: { cnf: {} } })],

@@ -22,6 +22,7 @@ import { Problem } from '../src/problems.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { childToken, shiftedNow, startChild } from './support/child.ts';
 import {
+  ASSERTION_TYPE,
   agencyKey,
   assertion,
   editedConfig,
@@ -185,6 +186,7 @@ for (const { name, skip, make } of STORES) {
       await keptOut.refresh();
       t.equal(keptOut.pace('X01.1', 'X01.1-0042'), 6);
       keptOut.checkOfficer('X01.1', 'X01.1-0042');
+      t.equal(keptOut.pace('X02.1', 'X01.1-0042'), undefined, 'an agency that names another’s official has nobody slowed there');
     }
     const [first] = gateways as [(typeof gateways)[0]];
     await first.desk.stop({ ...misuse(0), perMinute: 2 });
@@ -230,10 +232,15 @@ t.test('nobody fills the store: no agency with officials that it invents, no thi
   const wanted = { kind: 'agency', whose: 'X02.1', reason: 'a test' } as const;
   const made = await desk.shutOut(wanted, by);
   await t.rejects(desk.shutOut({ ...wanted, whose: 'X04.1' }, by), { code: 'too-many-shut-outs' });
-  t.equal((await desk.shutOut(wanted, by)).id, made.id, 'what there is already is no more');
+  t.equal((await desk.shutOut(wanted, { ...by, names: ['agency X00.1'] })).id, made.id, 'what there is already is no more');
   t.ok((await desk.letIn(made.id, 'a test', by)).lifted, 'and to let in is never too much');
   time.now += 60_000;
-  t.ok(await desk.shutOut(wanted, by));
+  const acting = { ...by, names: ['agency X00.1', 'key X00.1 one'] };
+  t.ok(await desk.shutOut(wanted, acting));
+  // Of two operators who shut each other out at the same moment one stays.
+  all.set('other', shutOutOf({ id: 'other', kind: 'key', whose: 'X00.1', value: 'one', by: { agency: 'X00.2' } }));
+  await t.rejects(desk.shutOut({ ...wanted, whose: 'X00.2' }, acting), { code: 'unauthenticated' });
+  await t.rejects(desk.letIn('other', 'a test', acting), { code: 'unauthenticated' });
 });
 
 t.test('who is shut out is known from memory, also while the store is away', async (t) => {
@@ -341,6 +348,20 @@ const asked = (more: object = {}): object => ({
   ...more,
 });
 const fill = (on: TestGateway, more: object = {}, agency = 'X01.1'): Promise<Answered> => ask(on, '/v1/prefills', asked(more), agency);
+/** Asks for a token with which a supplier acts for X01.1. */
+const supplierToken = async (on: TestGateway, supplier: string): Promise<Response> =>
+  fetch(`${on.address}/oauth2/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await assertion(agencyKey(on.dataDirectory, supplier), supplier, { now: on.time.now }),
+      agency: 'X01.1',
+    }),
+  });
+const tokenFor = async (on: TestGateway, supplier: string): Promise<string> =>
+  ((await (await supplierToken(on, supplier)).json()) as { access_token: string }).access_token;
+
 const claimsOf = (token: string): { jti: string; client_key: string } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
@@ -369,6 +390,9 @@ await t.test('an agency, a key, a token and an official, each alone, and let in 
   const request = async (key = agencyKey(on.dataDirectory, 'X01.1')): Promise<Response> =>
     requestToken(on.address, await assertion(key, 'X01.1', { now: on.time.now }));
   const { access_token: another } = (await (await request()).json()) as { access_token: string };
+  const supplierKey = agencyKey(on.dataDirectory, 'S01');
+  const forSupplier = (): Promise<Response> => supplierToken(on, 'S01');
+  const acting = await tokenFor(on, 'S01');
   const unknown = await send(on.address, 'eyJ', '/v1/procedures');
   const noKey = await (await request({ ...agencyKey(on.dataDirectory, 'X01.1'), kid: 'none' })).text();
 
@@ -379,9 +403,10 @@ await t.test('an agency, a key, a token and an official, each alone, and let in 
     [{ kind: 'officer', whose: 'X01.1', value: 'X01.1-0042' }, false, true],
     [{ kind: 'officer', value: 'X01.1-0042', perMinute: 3 }, false, true],
     [{ kind: 'supplier', whose: 'S01' }, false, true],
+    [{ kind: 'key', whose: 'S01', value: supplierKey.kid }, false, true],
   ];
   for (const [target, all, tokens] of ROWS) {
-    const { kind, perMinute } = target as { kind: string; perMinute?: number };
+    const { kind, whose, perMinute } = target as { kind: string; whose?: string; perMinute?: number };
     const name = JSON.stringify(target);
     const id = await shutOut(on, target);
     const again = await ask(on, '/v1/shut-outs', { ...SIGNED, ...target });
@@ -401,6 +426,9 @@ await t.test('an agency, a key, a token and an official, each alone, and let in 
       all ? 401 : 200,
       `${name}: another official`,
     );
+    const both = whose === 'S01' || kind === 'agency';
+    t.equal((await send(on.address, acting, '/v1/procedures')).status, both ? 401 : 200, `${name}: who acts for the agency`);
+    t.equal((await forSupplier()).status, both ? 401 : 200, `${name}: and a new token`);
     const issued = await request();
     t.equal(issued.status, tokens ? 200 : 401, `${name}: a new token`);
     if (!tokens) t.equal(await issued.text(), noKey, 'with the refusal that every bad proof gets');
@@ -434,7 +462,7 @@ await t.test('an agency, a key, a token and an official, each alone, and let in 
   for (const [concerns, count] of [
     ['X01.1', 8],
     ['X01.1-0042', 4],
-    ['S01', 2],
+    ['S01', 4],
     [kid, 2],
     ['X02.1', 0],
   ] as const) {
@@ -452,17 +480,31 @@ await t.test('an agency, a key, a token and an official, each alone, and let in 
 
 await t.test('what is at work already ends', async (t) => {
   const on = main;
-  await t.test('a prefill whose registry is slow', async (t) => {
-    sandbox.tell('population', { mode: 'slow', delayMs: 400 });
-    t.teardown(() => sandbox.tell('population', { mode: 'ok' }));
-    const lookUps = sandbox.requests('population');
-    const filled = fill(on, { maxAgeSeconds: 0 });
-    await eventually(() => sandbox.requests('population') > lookUps);
-    const id = await shutOut(on, { kind: 'agency', whose: 'X01.1' });
-    t.match(await filled, { status: 401, body: { code: 'unauthenticated' } }, 'its answer does not leave');
-    t.match((await on.entries()).at(-1), { kind: 'refusal', outcome: 'unauthenticated', subjects: { subject: String } });
-    await letIn(on, id);
-  });
+  const UNDER_WAY: [what: string, path: string, more: object, target: object, status: number, code: string][] = [
+    ['a prefill', '/v1/prefills', {}, { kind: 'agency', whose: 'X01.1' }, 401, 'unauthenticated'],
+    ['of an official', '/v1/prefills', {}, { kind: 'officer', value: 'X01.1-0042' }, 403, 'officer-stopped'],
+    [
+      'a comparison',
+      '/v1/verifications',
+      { claims: { '/fullName': 'X' } },
+      { kind: 'officer', value: 'X01.1-0042' },
+      403,
+      'officer-stopped',
+    ],
+  ];
+  for (const [what, path, more, target, status, code] of UNDER_WAY)
+    await t.test(`${what} whose registry is slow`, async (t) => {
+      sandbox.tell('population', { mode: 'slow', delayMs: 300 });
+      t.teardown(() => sandbox.tell('population', { mode: 'ok' }));
+      const lookUps = sandbox.requests('population');
+      const filled = ask(on, path, asked({ maxAgeSeconds: 0, ...more }), 'X01.1');
+      await eventually(() => sandbox.requests('population') > lookUps);
+      const id = await shutOut(on, target);
+      t.match(await filled, { status, body: { code } }, 'its answer does not leave');
+      const refused = (await on.entries()).findLast(({ kind }) => kind === 'refusal');
+      t.match(refused, { outcome: code, subjects: { subject: String } });
+      await letIn(on, id);
+    });
 
   await t.test('a batch', async (t) => {
     const headers = { authorization: `Bearer ${await on.token()}`, 'content-type': 'application/x-ndjson' };
@@ -491,12 +533,14 @@ await t.test('what is at work already ends', async (t) => {
   for (const target of [
     { kind: 'agency', whose: 'X01.1' },
     { kind: 'officer', value: 'X01.1-0042' },
+    { kind: 'supplier', whose: 'S01' },
   ]) {
     await t.test(`what is to be delivered is held, and comes once ${target.kind} is let in`, async (t) => {
       sandbox.tell('land', { mode: 'fail' });
       t.teardown(() => sandbox.tell('land', { mode: 'ok' }));
       const more = { related: { householder: '003060000021' }, maxAgeSeconds: 0, completion: 'deliver' };
-      const filled = await fill(on, more);
+      const token = target.kind === 'supplier' ? await tokenFor(on, 'S01') : await on.token();
+      const filled = await send(on.address, token, '/v1/prefills', asked(more));
       t.match(filled.body.prefill, { completion: { by: 'deliver' } });
       const before = delivered;
       const id = await shutOut(on, target);
@@ -514,6 +558,23 @@ await t.test('what is at work already ends', async (t) => {
       t.equal(delivered, before + 1);
     });
   }
+
+  await t.test('what is held beyond its time is over, and keeps nobody from theirs', async (t) => {
+    const waiting = async (): Promise<number> =>
+      ((await (await fetch(`${on.address}/readyz`)).json()) as { completions: { pending: number } }).completions.pending;
+    sandbox.tell('land', { mode: 'fail' });
+    const more = { related: { householder: '003060000021' }, maxAgeSeconds: 0, completion: 'fetch' };
+    const { prefill } = (await fill(on, more)).body;
+    const id = await shutOut(on, { kind: 'agency', whose: 'X01.1' });
+    sandbox.tell('land', { mode: 'ok' });
+    t.equal(await waiting(), 1);
+    const before = on.time.now;
+    on.time.now += 24 * HOUR;
+    await eventually(async () => (await waiting()) === 0, 50);
+    on.time.now = before;
+    await letIn(on, id);
+    t.match(await ask(on, `/v1/prefills/${prefill.id}`, undefined, 'X01.1'), { status: 410, body: { code: 'completion-expired' } });
+  });
 
   await t.test('what is ready is not fetched in the name of an official who is stopped, and is not lost', async (t) => {
     sandbox.tell('land', { mode: 'fail' });
@@ -550,6 +611,11 @@ await t.test('what operators, and those who are none, may not', async (t) => {
       ['no agency', 400, 'invalid-request', { ...SIGNED, kind: 'agency' }, '/whose'],
       ['an agency and a part of it', 400, 'invalid-request', wanted({ value: 'X02.1' }), '/value'],
       ['an unknown key', 400, 'invalid-request', wanted({ kind: 'key', value: 'none' }), '/value'],
+      ['an unknown supplier', 400, 'invalid-request', wanted({ kind: 'supplier', whose: 'S77' }), '/whose'],
+      ['an agency for a supplier', 400, 'invalid-request', wanted({ kind: 'supplier' }), '/whose'],
+      ['a supplier for an agency', 400, 'invalid-request', wanted({ whose: 'S01' }), '/whose'],
+      ['an official of a supplier', 400, 'invalid-request', wanted({ kind: 'officer', whose: 'S01', value: 'S01-1' }), '/whose'],
+      ['an unknown key of a supplier', 400, 'invalid-request', wanted({ kind: 'key', whose: 'S01', value: own }), '/value'],
       ['a key of another agency', 400, 'invalid-request', wanted({ kind: 'key', value: own }), '/value'],
       ['no key', 400, 'invalid-request', wanted({ kind: 'key' }), '/value'],
       ['a token with an agency', 400, 'invalid-request', wanted({ kind: 'token', value: randomUUID() }), '/whose'],
@@ -699,6 +765,7 @@ t.test('the command line of an operator; and a store that goes away', async (t) 
   const ROWS: [code: number, says: RegExp, argv: string[]][] = [
     [0, /agency X02\.1 shut out from .* by X00\.1-0001: a test of commands/, ['agency', 'X02.1']],
     [0, /key X01\.1 /, ['key', 'X01.1', kid]],
+    [1, /\/whose is no supplier/, ['supplier', 'S77']],
     [0, /token /, ['token', randomUUID()]],
     [0, /officer X01\.1-0042 shut out/, ['officer', 'X01.1-0042']],
     [

@@ -239,6 +239,13 @@ t.test('a supplier has nothing of the agency’s but what the agency let it', as
     t.strictSame([reply.status, reply.body.code], [status, code], rule);
     t.equal(on.lookUps(), before, `${rule}: nobody is asked`);
   }
+  for (const [procedure, held] of [
+    ['1.004873', 0],
+    ['1.004222', 1],
+  ] as const) {
+    const { body } = await call(s01, '/v1/authorisations/simulate', { procedure, purpose: 'none' });
+    t.match(body, { simulation: { allowed: false, held: { length: held } } }, `${procedure}: the grants that it may act under`);
+  }
   const again = (await call(s02, '/v1/corrections', { ...REPORT, dossier: 'X01.1-261122-0099' })).body.correction as typeof reported;
   t.strictSame([again.id, again.dossier], [reported.id, 'X01.1-261122-0099'], 'who reports the same hears of no other dossier');
   await call(desk, `${theirs}/withdraw`, {});

@@ -51,6 +51,7 @@ function tokensOf(issuer: TokenIssuer, settings: IssuerSettings): Verify {
 }
 
 const CLIENT = /^[A-Za-z0-9][A-Za-z0-9._~:/@-]{0,99}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const OFFICER = /^[A-Y][0-9]{2}(\.[0-9A-Z]{1,8})*-[0-9A-Z]{1,8}$/;
 
 function claimsIn(
@@ -62,7 +63,9 @@ function claimsIn(
   const officer = claims.officer === undefined ? undefined : payload[claims.officer];
   if (typeof agency !== 'string' || !agencies.has(agency)) return undefined;
   // It stands in the log, where no person may be named by number.
-  if (typeof client !== 'string' || !CLIENT.test(client) || /^[0-9]{12}$/.test(client)) return undefined;
+  if (typeof client !== 'string' || !CLIENT.test(client) || namesPerson(client)) return undefined;
+  // Somebody acts for the agency (RFC 8693 §4.1): whom it lets do so its file says, and they come with a key of their own.
+  if (payload.act !== undefined) return undefined;
   if (claims.officer !== undefined && (typeof officer !== 'string' || officer.length > 60 || !OFFICER.test(officer))) return undefined;
   const scopes = scopesIn(payload[claims.scopes]);
   if (scopes === undefined) return undefined;
@@ -78,6 +81,9 @@ function claimsIn(
     ...(binding === undefined ? {} : { binding }),
   };
 }
+
+/** Whether a personal number can be read in it, whatever stands between the digits; in what is random one may seem to be. */
+const namesPerson = (text: string): boolean => !UUID.test(text) && /[0-9]{12}/.test(text.replaceAll(/[^0-9A-Za-z]/g, ''));
 
 /** A text as RFC 9068 has it, or a list as some issuers do. */
 function scopesIn(claim: unknown): string[] | undefined {

@@ -5,7 +5,7 @@ import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Clock } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { KeptOut } from './kept-out.ts';
-import { type Doer, holds, nameOf, type ShutOut, type ShutOutStore, type Target } from './shut-outs.ts';
+import { concerns, type Doer, GATEWAY, holds, nameOf, type ShutOut, type ShutOutStore, type Target } from './shut-outs.ts';
 
 export interface DeskTools {
   readonly store: ShutOutStore;
@@ -22,11 +22,22 @@ export interface Wanted extends Target {
   readonly until?: number;
 }
 
+/** Who decides. */
+export interface Acting extends Doer {
+  /** As their token names it; the agency itself unless said. */
+  readonly client?: string;
+  /** What they could be shut out under. */
+  readonly names?: readonly string[];
+}
+
 export interface ShutOutDesk {
-  /** The same again, while it holds, is answered with the first. Throws a `Problem`. */
-  shutOut(wanted: Wanted, by: Doer): Promise<ShutOut>;
+  /**
+   * The same again, while it holds, is answered with the first. Throws a `Problem`, where the doer was shut out meanwhile too: of two operators who
+   * shut each other out at once, one stays.
+   */
+  shutOut(wanted: Wanted, by: Acting): Promise<ShutOut>;
   /** One that holds no more is answered as it is. Throws a `Problem`. */
-  letIn(id: string, reason: string, by: Doer): Promise<ShutOut>;
+  letIn(id: string, reason: string, by: Acting): Promise<ShutOut>;
   /** The newest first; without `all` those that hold. */
   list(all: boolean): ShutOut[];
   /**
@@ -42,7 +53,6 @@ export interface ShutOutDesk {
   }): Promise<ShutOut | undefined>;
 }
 
-const GATEWAY = 'gateway';
 /** A stolen key of an operator shuts out no more than so many a minute before somebody notices; no operator writes so fast. */
 const MOST_A_MINUTE = 60;
 /** Who its officials are an agency says itself: with invented ones it could otherwise fill the store. */
@@ -61,13 +71,13 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
       throw error;
     }
   };
-  const entryOf = ({ id, kind, whose, value, perMinute, until }: ShutOut, by: Doer, outcome: string, reason: string): AuditEntry => ({
+  const entryOf = ({ id, kind, whose, value, perMinute, until }: ShutOut, by: Acting, outcome: string, reason: string): AuditEntry => ({
     v: 1,
     time: new Date(clock()).toISOString(),
     kind: 'shut-out',
     id,
     agency: by.agency,
-    client: by.agency,
+    client: by.client ?? by.agency,
     ...(by.officer === undefined ? {} : { officer: by.officer }),
     outcome,
     reason,
@@ -112,14 +122,20 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
     return found;
   };
 
-  const make = (wanted: Wanted, by: Doer): { shutOut: ShutOut; entry: AuditEntry } => {
-    const shutOut = { id: randomUUID(), ...wanted, by, from: clock() };
+  const checkActing = (kept: readonly ShutOut[], { names = [] }: Acting): void => {
+    if (kept.some((one) => names.includes(nameOf(one)) && holds(one, clock()))) throw new Problem('unauthenticated');
+  };
+  const doerOf = ({ agency, officer }: Acting): Doer => ({ agency, ...(officer === undefined ? {} : { officer }) });
+
+  const make = (wanted: Wanted, by: Acting): { shutOut: ShutOut; entry: AuditEntry } => {
+    const shutOut = { id: randomUUID(), ...wanted, by: doerOf(by), from: clock() };
     return { shutOut, entry: entryOf(shutOut, by, 'shut-out', wanted.reason) };
   };
 
   return {
     async shutOut(wanted, by) {
       const done = await change((kept) => {
+        checkActing(kept, by);
         const own = kept.filter((one) => one.by.agency !== GATEWAY);
         const same = own.find((one) => holds(one, clock()) && alike(one, wanted) && one.until === wanted.until);
         if (same !== undefined) return { shutOut: same };
@@ -132,8 +148,9 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
     async letIn(id, reason, by) {
       const done = await change((kept) => {
         const one = kept.find((other) => other.id === id);
+        checkActing(kept, by);
         if (one === undefined || !holds(one, clock())) return one && { shutOut: one };
-        const shutOut = { ...one, lifted: { by, at: clock(), reason } };
+        const shutOut = { ...one, lifted: { by: doerOf(by), at: clock(), reason } };
         return { shutOut, entry: entryOf(shutOut, by, 'let-in', reason) };
       });
       if (done === undefined) throw new Problem('unknown-shut-out');
@@ -146,7 +163,7 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
         .sort((a, b) => b.from - a.from || (a.id < b.id ? -1 : 1)),
     async stop({ agency, officer, ...how }) {
       const wanted: Wanted = { kind: 'officer', whose: agency, value: officer, ...how };
-      const own = (one: ShutOut): boolean => one.by.agency === GATEWAY && holds(one, clock());
+      const own = (one: ShutOut): boolean => one.by.agency === GATEWAY && concerns(one, agency) && holds(one, clock());
       const known = keptOut.all().find((one) => own(one) && alike(one, wanted));
       if (known !== undefined) return known;
       let made: ShutOut | undefined;
@@ -154,7 +171,7 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
         const mine = kept.filter(own);
         const same = mine.find((one) => alike(one, wanted));
         if (same !== undefined) return { shutOut: same };
-        if (mine.filter(({ whose }) => whose === agency).length >= MOST_OF_AN_AGENCY) return undefined;
+        if (mine.length >= MOST_OF_AN_AGENCY) return undefined;
         const begun = make(wanted, { agency: GATEWAY });
         made = begun.shutOut;
         return begun;

@@ -5,7 +5,7 @@ import type { CodeList } from './codes.ts';
 import { deliveryFault, literal } from './connections.ts';
 import type { ConfigFile } from './files.ts';
 import { compileForms } from './forms.ts';
-import { compileMandates } from './mandates.ts';
+import { checkMandated, compileMandates } from './mandates.ts';
 import { checkAutomated } from './misuse.ts';
 import { checkPurpose } from './purposes.ts';
 import type { RawAgency, RawGrant } from './raw.ts';
@@ -49,7 +49,13 @@ export function compileAgencies(
       ...(raw.misuse === undefined ? {} : { misuse: raw.misuse }),
     });
   }
-  return withInheritance(files, agencies, around.broken);
+  const whole = withInheritance(files, agencies, around.broken);
+  for (const file of files) {
+    const raw = file.value as RawAgency;
+    const agency = whole.get(raw.id);
+    if (agency !== undefined) checkMandated(file, raw, agency);
+  }
+  return whole;
 }
 
 /** Without the scope the agency could tell nothing, without a source the scope would be of no use: one of the two was forgotten. */

@@ -1,5 +1,5 @@
 /** Compiles what agencies let suppliers do for them: never what the agency may not do itself. */
-import type { Mandate, Supplier } from '../domain.ts';
+import type { Agency, Mandate, Supplier } from '../domain.ts';
 import type { ConfigFile } from './files.ts';
 import type { RawAgency } from './raw.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -11,7 +11,6 @@ export function compileMandates(
   suppliers: ReadonlyMap<string, Supplier>,
   { broken }: Surroundings,
 ): Mandate[] {
-  const granted = new Set((agency.grants ?? []).map(({ procedure }) => procedure));
   const mandates: Mandate[] = [];
   (agency.suppliers ?? []).forEach(({ supplier, scopes, procedures, validFrom, validTo }, i) => {
     const at = `/suppliers/${i}`;
@@ -23,10 +22,6 @@ export function compileMandates(
       if (!agency.scopes.includes(scope))
         file.fault(`${at}/scopes/${j}`, 'unknown-reference', `the agency itself has not the scope ${scope}`);
     });
-    for (const [j, procedure] of procedures === 'all' ? [] : procedures.entries()) {
-      if (!granted.has(procedure))
-        file.fault(`${at}/procedures/${j}`, 'unknown-reference', `the agency itself has no grant for ${procedure}`);
-    }
     // Which of two holds on a day would be for nobody to say.
     for (const other of mandates) {
       if (other.supplier === supplier && overlap(other, validity))
@@ -35,4 +30,15 @@ export function compileMandates(
     mandates.push({ supplier, scopes: new Set(scopes), procedures: procedures === 'all' ? 'all' : new Set(procedures), ...validity });
   });
   return mandates;
+}
+
+/** What an agency inherits it may let others do too. */
+export function checkMandated(file: ConfigFile, { suppliers = [] }: RawAgency, { grants }: Agency): void {
+  const granted = new Set(grants.map(({ procedure }) => procedure));
+  for (const [i, { procedures }] of suppliers.entries()) {
+    for (const [j, procedure] of procedures === 'all' ? [] : procedures.entries()) {
+      if (!granted.has(procedure))
+        file.fault(`/suppliers/${i}/procedures/${j}`, 'unknown-reference', `the agency itself has no grant for ${procedure}`);
+    }
+  }
 }

@@ -39,7 +39,7 @@ export const shutOut: Command = async (argv, line) => {
   const [kind = '', ...named] = positionals;
   const members = Object.hasOwn(NAMED, kind) ? NAMED[kind] : undefined;
   if (members === undefined || members.length !== named.length)
-    throw new UsageError('shut-out takes agency <id>, key <agency> <kid>, token <jti>, officer <officer> or supplier <id>');
+    throw new UsageError('shut-out takes agency <id>, key <agency or supplier> <kid>, token <jti>, officer <officer> or supplier <id>');
   const until = values.until === undefined ? undefined : new Date(values.until);
   if (until !== undefined && !(until.getTime() > Date.now()))
     throw new UsageError('--until takes a time to come, such as 2027-01-01T00:00:00+07:00');

@@ -41,7 +41,7 @@ export function deliverStep(tools: DeliverTools): (ticket: Ticket, stop: AbortSi
 
   /** Who is to hear of it as it is now; an open report is heard of by its owner alone. */
   const hearer = ({ state, source, agency }: Ticket): string | undefined => {
-    const heard = state === 'reported' || state === 'withdrawn' ? ownerOf(catalogue, source) : catalogue.agencies.get(agency);
+    const heard = state === 'reported' || state === 'withdrawn' ? ownerOf(tools, source) : catalogue.agencies.get(agency);
     // Whoever ended is told nothing any more, least of all of a person.
     const gone = heard === undefined || isOver(heard, dayInVietnam(clock()));
     return gone || heard.deliveries === undefined ? undefined : heard.id;
@@ -61,7 +61,7 @@ export function deliverStep(tools: DeliverTools): (ticket: Ticket, stop: AbortSi
 
   const deliver = async (ticket: Ticket, wrong: Wrong, to: string, stop: AbortSignal): Promise<void> => {
     const { id, state, created } = ticket;
-    const view = viewOf(ticket, wrong, catalogue);
+    const view = viewOf(ticket, wrong, tools);
     // What came of it is of nobody in particular; whose record it is leaves on record alone.
     if (state === 'reported') await onRecord(tools, wrong.entry, { kind: 'delivery', agency: to, client: to, outcome: 'sent' });
     const at = wrong.answer === undefined ? created : Date.parse(wrong.answer.at);

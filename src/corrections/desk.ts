@@ -4,6 +4,7 @@ import { actorIn } from '../access/mandates.ts';
 import type { RecordName } from '../cache/records.ts';
 import type { Caller } from '../domain.ts';
 import { Problem } from '../problems.ts';
+import { checkStanding } from '../stages/authenticate.ts';
 import { onRecord } from './record.ts';
 import { inStore, opened, type ReportTools, reportedBy } from './report.ts';
 import type { Ticket, TicketState } from './store.ts';
@@ -35,6 +36,7 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
 
   /** To a stranger it is as though there were none. */
   const find = async (caller: Caller, id: string, mayBe: (caller: Caller, ticket: Ticket) => boolean): Promise<Ticket> => {
+    checkStanding(tools.standing, caller, caller.officer);
     const ticket = UUID.test(id) ? await inStore(() => store.get(id)) : undefined;
     if (ticket === undefined || !mayBe(caller, ticket)) throw new Problem('unknown-correction');
     return ticket;
@@ -66,7 +68,7 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
     } as const;
     await onRecord(tools, wrong.entry, own);
     await done?.();
-    const hears = state === 'answered' ? catalogue.agencies.get(ticket.agency) : ownerOf(catalogue, ticket.source);
+    const hears = state === 'answered' ? catalogue.agencies.get(ticket.agency) : ownerOf(tools, ticket.source);
     const closed: Ticket = {
       ...ticket,
       state,
@@ -76,26 +78,27 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
     };
     if (!(await inStore(() => store.change(closed, ticket.state)))) throw new Problem('correction-closed');
     await tools.open.refresh();
-    return viewOf(closed, wrong, catalogue);
+    return viewOf(closed, wrong, tools);
   };
 
   return {
     async show(caller, id) {
       const ticket = await find(caller, id, (one, found) => reported(one, found) || owned(one, found));
       const wrong = openedFor(caller, ticket);
-      const view = viewOf(ticket, wrong, catalogue);
+      const view = viewOf(ticket, wrong, tools);
       if (!owned(caller, ticket) || wrong.report === undefined) return view;
       await onRecord(tools, wrong.entry, { kind: 'delivery', agency: caller.agency.id, client: caller.client, outcome: 'fetched' });
       return toldView(view, ticket, wrong);
     },
     async list(caller, source, state) {
+      checkStanding(tools.standing, caller, caller.officer);
       if (!caller.agency.owns.has(source)) throw new Problem('unknown-source');
-      return (await inStore(() => store.list(source, state, MOST))).map((ticket) => viewOf(ticket, opened(seal, ticket), catalogue));
+      return (await inStore(() => store.list(source, state, MOST))).map((ticket) => viewOf(ticket, opened(seal, ticket), tools));
     },
     async answer(caller, id, { outcome, note }) {
       const ticket = await find(caller, id, owned);
       const wrong = opened(seal, ticket);
-      if (wrong.answer?.outcome === outcome && wrong.answer.note === note) return viewOf(ticket, wrong, catalogue);
+      if (wrong.answer?.outcome === outcome && wrong.answer.note === note) return viewOf(ticket, wrong, tools);
       const { report } = wrong;
       if (report === undefined) throw new Problem('correction-closed');
       const answer = { outcome, ...(note === undefined ? {} : { note }), at: new Date(clock()).toISOString() };
@@ -106,7 +109,7 @@ export function correctionDesk(tools: DeskTools): CorrectionDesk {
     async withdraw(caller, id) {
       const ticket = await find(caller, id, reported);
       const wrong = openedFor(caller, ticket);
-      if (ticket.state === 'withdrawn') return viewOf(ticket, wrong, catalogue);
+      if (ticket.state === 'withdrawn') return viewOf(ticket, wrong, tools);
       if (wrong.report === undefined) throw new Problem('correction-closed');
       return close(caller, ticket, 'withdrawn', wrong, 'withdrawn', undefined);
     },

@@ -59,7 +59,7 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
     const { reviewDays, openPerAgency } = catalogue.gateway.corrections;
     const created = clock();
     const ends = created + reviewDays * DAY_MS;
-    const due = ownerOf(catalogue, lookUp.source)?.deliveries === undefined ? ends : created;
+    const due = ownerOf(tools, lookUp.source)?.deliveries === undefined ? ends : created;
     const base = {
       ...about,
       id: record.id,
@@ -84,13 +84,13 @@ export function report(caller: Caller, body: CorrectionRequest, tools: ReportToo
       if (first === undefined) return undefined;
       const wrong = opened(seal, first);
       // For which dossier somebody else reported it is not a supplier's to know.
-      return release(viewOf(first, reportedBy(caller, wrong) ? wrong : { ...wrong, ...told }, catalogue));
+      return release(viewOf(first, reportedBy(caller, wrong) ? wrong : { ...wrong, ...told }, tools));
     };
     const again = await sameAgain();
     if (again !== undefined) return again;
     if ((await inStore(() => store.openOf(about.agency))) >= openPerAgency) throw new Problem('too-many-corrections');
     // On record before the register's owner can see it.
-    const released = await release(viewOf(base, told, catalogue));
+    const released = await release(viewOf(base, told, tools));
     const wrong: Wrong = {
       ...told,
       client: caller.client,

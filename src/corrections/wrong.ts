@@ -3,8 +3,9 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:cryp
 import type { KeyKind } from '../adapter.ts';
 import type { RecordName } from '../cache/records.ts';
 import type { Catalogue } from '../catalogue/load.ts';
-import type { Agency, PrefillRequest } from '../domain.ts';
+import { type Agency, type Clock, dayInVietnam, type PrefillRequest } from '../domain.ts';
 import type { Seal } from '../later/sealed.ts';
+import { isOver } from '../stages/grant.ts';
 import type { Repeated } from './record.ts';
 import type { Ticket } from './store.ts';
 
@@ -58,9 +59,15 @@ export function namer(sealKey: KeyObject): (name: RecordName) => string {
     createHmac('sha256', key).update(`${source}|${dataset}|${kind}|${value}`).digest('base64url');
 }
 
-/** The agency that answers for a source: the first that owns it. */
-export const ownerOf = ({ agencies }: Catalogue, source: string): Agency | undefined =>
-  [...agencies.values()].find(({ owns }) => owns.has(source));
+/** What the owner of a source is found by. */
+export interface OwnerTools {
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+}
+
+/** The agency that answers for a source: the first that owns it and has not ended. */
+export const ownerOf = ({ catalogue, clock }: OwnerTools, source: string): Agency | undefined =>
+  [...catalogue.agencies.values()].find((agency) => agency.owns.has(source) && !isOver(agency, dayInVietnam(clock())));
 
 /** Of nobody in particular: what both sides see, and what an event says of an answer. */
 export interface CorrectionView {
@@ -84,7 +91,7 @@ const DAY_MS = 86_400_000;
 export function viewOf(
   { id, state, agency, source, dataset, created }: Omit<Ticket, 'sealed'>,
   { officer, procedure, dossier, field, answer }: Pick<Wrong, 'officer' | 'procedure' | 'dossier' | 'field' | 'answer'>,
-  catalogue: Catalogue,
+  tools: OwnerTools,
 ): CorrectionView {
   return {
     id,
@@ -97,9 +104,9 @@ export function viewOf(
     source,
     dataset,
     // Where nobody answers for it, the paper way is the only one.
-    owner: ownerOf(catalogue, source)?.id ?? 'none',
+    owner: ownerOf(tools, source)?.id ?? 'none',
     reportedAt: new Date(created).toISOString(),
-    until: new Date(created + catalogue.gateway.corrections.reviewDays * DAY_MS).toISOString(),
+    until: new Date(created + tools.catalogue.gateway.corrections.reviewDays * DAY_MS).toISOString(),
     ...(answer === undefined ? {} : { answer }),
   };
 }

@@ -69,10 +69,11 @@ export const READER_HEADERS = {
  * were written, so neither may name a person. Throws a `Problem` where it does, or is said twice, or cannot be read.
  */
 export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' | 'reason'> = {}): Pick<Reading, 'auditor' | 'reason'> {
-  const { agency, officer: vouchedFor } = callerOf(request);
-  const one = (member: 'auditor' | 'reason', name: string, wrong: (value: string) => string | undefined): string | undefined => {
+  const caller = callerOf(request);
+  type Wrong = (value: string) => string | undefined;
+  const one = (member: 'auditor' | 'reason', name: string, wrong: Wrong, unsaid?: string): string | undefined => {
     const header = headerOf(request, name);
-    const value = said[member] ?? header;
+    const value = said[member] ?? header ?? unsaid;
     if (value === undefined) return undefined;
     const detail = said[member] !== undefined && header !== undefined ? 'is said twice, by a header field too' : wrong(value);
     if (detail === undefined) return value;
@@ -82,9 +83,8 @@ export function readerOf(request: FastifyRequest, said: Pick<Reading, 'auditor' 
     );
   };
   const reason = one('reason', 'audit-reason', wrongReason);
-  const auditor = one('auditor', 'audit-officer', (value) =>
-    value === (vouchedFor ?? value) ? wrongOfficer(value, agency.id) : 'must be the official whom the token names',
-  );
+  // Whom the token names acts, said or not.
+  const auditor = one('auditor', 'audit-officer', (value) => wrongActing(value, caller), caller.officer);
   return { ...(reason === undefined ? {} : { reason }), ...(auditor === undefined ? {} : { auditor }) };
 }
 
@@ -102,6 +102,11 @@ const OFFICER = /^[A-Y][0-9]{2}(\.[0-9A-Z]{1,8})*-[0-9A-Z]{1,8}$/;
 export function wrongOfficer(officer: string, agency: string): string | undefined {
   if (officer.length > 60 || !OFFICER.test(officer)) return 'must be an agency identifier and a staff number';
   return officer.startsWith(`${agency}-`) || officer.startsWith(`${agency}.`) ? undefined : 'must be of the calling agency';
+}
+
+/** The same of one who acts for the caller: where the token says who acts, nobody else does. */
+export function wrongActing(officer: string, { agency, officer: vouchedFor }: Caller): string | undefined {
+  return officer === (vouchedFor ?? officer) ? wrongOfficer(officer, agency.id) : 'must be the official whom the token names';
 }
 
 function headerOf({ raw, headers }: FastifyRequest, name: string): string | undefined {

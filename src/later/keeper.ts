@@ -4,6 +4,7 @@ import { actorIn } from '../access/mandates.ts';
 import type { Caller, CompletedBy } from '../domain.ts';
 import type { Keeper, Reply, Unfinished } from '../exchange.ts';
 import { Problem } from '../problems.ts';
+import { checkStanding } from '../stages/authenticate.ts';
 import type { AuthoriseTools } from '../stages/authorise.ts';
 import type { RecordTools } from '../stages/record.ts';
 import { allowAgain, releaseOnRecord } from '../stages/release.ts';
@@ -93,6 +94,7 @@ export function completions(tools: KeeperTools): Completions {
     },
     drop,
     async fetch(caller, id) {
+      checkStanding(tools.standing, caller, caller.officer);
       if (!UUID.test(id)) throw new Problem('unknown-completion');
       const task = await store.get(id).catch((cause: unknown) => {
         throw new Problem('completion-unavailable', { retryAfterSeconds: 2, cause });

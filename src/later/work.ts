@@ -107,8 +107,9 @@ export function step(tools: WorkTools): Step {
       report('what is kept to be completed was not sealed with this key: gateways of one database need the same keys.json', error, task);
       return { ...task, due: Math.min(task.ends, later(clock(), 0, UNOPENED_SECONDS, random)) };
     }
-    if (held(task, kept)) return hold(task);
+    // Its time passes for one who is shut out too: held beyond it, it would be due again and again, before all others.
     if (late) return over(task, 'expired', kept);
+    if (held(task, kept)) return hold(task);
     try {
       return kept.reply === undefined ? await ask(task, kept, stop) : await deliver(task, kept, kept.reply, stop);
     } catch (error) {

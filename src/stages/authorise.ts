@@ -49,7 +49,8 @@ export function rule(caller: Caller, asked: Asked, { catalogue, standing }: Omit
   // Where the token says who acts, nobody else does.
   if (asked.officer !== undefined && asked.officer !== (caller.officer ?? asked.officer))
     throw new Problem('invalid-request', { errors: [{ pointer: '/officer', detail: 'must be the official whom the token names' }] });
-  if (asked.officer !== undefined) standing.checkOfficer(agency.id, asked.officer);
+  const officer = asked.officer ?? caller.officer;
+  if (officer !== undefined) standing.checkOfficer(agency.id, officer);
   if (asked.completion === 'deliver' && agency.deliveries === undefined) throw new Problem('no-delivery-address');
   checkRoles(asked.roles, takenBy(procedure));
   return { caller, procedure, grant, today };

@@ -1,4 +1,5 @@
 /** What a call would get by the rules alone, on any day: the rule and the plan of a real one, where every registry that it would ask is away. Pure. */
+import { agencyShownTo } from '../access/mandates.ts';
 import type { Caller, Component, ComponentResult, Field, Grant, Outcome, Plan, PlannedLookUp, Procedure } from '../domain.ts';
 import { inForce } from '../domain.ts';
 import { Problem } from '../problems.ts';
@@ -56,7 +57,7 @@ export function simulate(caller: Caller, request: SimulationRequest, tools: Auth
   } catch (refusal) {
     if (!(refusal instanceof Problem)) throw refusal;
     const procedure = tools.catalogue.procedures.get(request.procedure)?.find((version) => inForce(version, on));
-    return { refusal, held: grantsHeld(caller.agency, request.procedure, on), procedure };
+    return { refusal, held: grantsHeld(agencyShownTo(caller, on), request.procedure, on), procedure };
   }
 }
 

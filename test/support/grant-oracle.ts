@@ -10,6 +10,13 @@ export interface GrantFile {
   validFrom: string;
   validTo: string;
 }
+export interface MandateFile {
+  supplier: string;
+  scopes: string[];
+  procedures: 'all' | string[];
+  validFrom: string;
+  validTo: string;
+}
 export interface AgencyFile {
   id: string;
   scopes: string[];
@@ -17,6 +24,7 @@ export interface AgencyFile {
   endedOn?: string;
   succeeds: { agency: string; from: string; grants?: 'all' | string[]; dossiers?: boolean }[];
   dossiers?: { of?: string; below?: boolean }[];
+  suppliers?: MandateFile[];
 }
 export interface VersionFile {
   code: string;
@@ -38,6 +46,30 @@ export interface Call {
   related: Record<string, string>;
   fields?: string[];
 }
+
+/** Who calls: a supplier for the agency, or an official whom the token's issuer vouches for. */
+export interface Who {
+  actor?: string;
+  officer?: string;
+}
+/** Whom somebody keeps out; the gateway itself does so in one agency's requests alone. */
+export interface OutFile {
+  kind: 'agency' | 'supplier' | 'key' | 'officer';
+  whose: string;
+  value?: string;
+  perMinute?: number;
+  by: { agency: string };
+}
+
+/** The key that everybody's token was got with. */
+export const KEY = 'k1';
+
+const keptOut = (id: string, { officer }: Call, { actor }: Who, out: readonly OutFile[]): boolean =>
+  out.some(({ kind, whose, value, perMinute, by }) => {
+    if (kind === 'officer') return perMinute === undefined && value === officer && (by.agency !== 'gateway' || whose === id);
+    if (kind === 'key') return value === KEY && (whose === id || whose === actor);
+    return whose === (kind === 'agency' ? id : actor);
+  });
 
 const later = (a: string, b: string): string => (a > b ? a : b);
 const of = (number: string, id: string, below = true): boolean => number.startsWith(`${id}-`) || (below && number.startsWith(`${id}.`));
@@ -83,10 +115,20 @@ export function allowed(
   scopes: readonly string[],
   call: Call,
   day: string,
+  who: Who = {},
+  out: readonly OutFile[] = [],
 ): { readonly grant: GrantFile; readonly values: Map<string, { number: string; value: string }> } | undefined {
   const agency = world.agencies.get(id);
   if (agency === undefined || (agency.endedOn ?? '9999') < day) return undefined;
   if (!scopes.includes('prefill') || !agency.scopes.includes('prefill')) return undefined;
+  if (keptOut(id, call, who, out) || (who.officer ?? call.officer) !== call.officer) return undefined;
+  const lets = ({ supplier, scopes: its, procedures, validFrom, validTo }: MandateFile): boolean =>
+    supplier === who.actor &&
+    validFrom <= day &&
+    day <= validTo &&
+    its.includes('prefill') &&
+    (procedures === 'all' || procedures.includes(call.procedure));
+  if (who.actor !== undefined && !agency.suppliers?.some(lets)) return undefined;
   const [grant, ...more] = grantsOf(world, id).filter(
     ({ procedure, purpose, validFrom, validTo }) =>
       procedure === call.procedure && (call.purpose ?? purpose) === purpose && validFrom <= day && day <= validTo,

@@ -1,18 +1,18 @@
 /** `/v1/shut-outs`: for the operator, whom nobody serves any more from the next second on, and who is let in again. */
 import type { FastifyPluginAsync } from 'fastify';
-import type { ShutOutDesk } from '../../access/shut-out-desk.ts';
+import { namesOf } from '../../access/kept-out.ts';
+import type { Acting, ShutOutDesk } from '../../access/shut-out-desk.ts';
 import { holds, type ShutOut } from '../../access/shut-outs.ts';
-import type { Agency, Caller, Clock, Scope, Supplier } from '../../domain.ts';
+import type { Caller, Clock, Scope } from '../../domain.ts';
 import { Problem } from '../../problems.ts';
 import { checkStanding, type Standing } from '../../stages/authenticate.ts';
 import { callerOf, operation, type RouteAuthentication } from '../operation.ts';
 import { putOnRecord, type ReadingTools } from '../reading.ts';
-import { checkSigned, type ShutOutBody, wantedOf } from './wanted.ts';
+import { checkSigned, type Known, type ShutOutBody, wantedOf } from './wanted.ts';
 
 export interface ShutOutRoutesTools extends ReadingTools {
   readonly desk: ShutOutDesk;
-  readonly agencies: ReadonlyMap<string, Agency>;
-  readonly suppliers: ReadonlyMap<string, Supplier>;
+  readonly known: Known;
   readonly standing: Standing;
   readonly clock: Clock;
   readonly authentication: (scope: Scope) => RouteAuthentication;
@@ -31,7 +31,7 @@ const QUERY = {
 export const shutOutRoutes =
   (tools: ShutOutRoutesTools): FastifyPluginAsync =>
   async (server) => {
-    const { desk, agencies, suppliers, standing, clock, authentication } = tools;
+    const { desk, known, standing, clock, authentication } = tools;
     const show = (shutOut: ShutOut): object => viewOf(shutOut, clock());
     /** An official who is stopped shuts nobody out, and lets nobody in. */
     const checkDoer = async (caller: Caller, officer: string): Promise<void> => {
@@ -49,7 +49,7 @@ export const shutOutRoutes =
       schema: operation({
         summary: 'Keep somebody out',
         description:
-          'An agency, one of its keys, a token, a supplier or an official; an official may be slowed instead. On record first, and within a second it holds at every gateway. The same again, while it holds, is answered with the first. Nobody shuts out the agency or the key it calls with.',
+          'An agency, a supplier, a key of theirs, a token or an official; an official may be slowed instead. On record first, and within a second it holds at every gateway. The same again, while it holds, is answered with the first. Nobody shuts out the agency or the key it calls with.',
         tag: 'Operators',
         scope: 'operate',
         body: 'ShutOutRequest',
@@ -58,10 +58,10 @@ export const shutOutRoutes =
       }),
       handler: async (request) => {
         const caller = callerOf(request);
-        const wanted = wantedOf(request.body, caller, { agencies, suppliers, now: clock() });
+        const wanted = wantedOf(request.body, caller, known, clock());
         const { officer } = request.body;
         await checkDoer(caller, officer);
-        return { shutOut: show(await desk.shutOut(wanted, { agency: caller.agency.id, officer })) };
+        return { shutOut: show(await desk.shutOut(wanted, acting(caller, officer))) };
       },
     });
 
@@ -101,10 +101,17 @@ export const shutOutRoutes =
         const { reason, officer } = request.body;
         checkSigned(request.body, caller);
         await checkDoer(caller, officer);
-        return { shutOut: show(await desk.letIn(request.params.id, reason, { agency: caller.agency.id, officer })) };
+        return { shutOut: show(await desk.letIn(request.params.id, reason, acting(caller, officer))) };
       },
     });
   };
+
+const acting = (caller: Caller, officer: string): Acting => ({
+  agency: caller.agency.id,
+  client: caller.client,
+  officer,
+  names: namesOf(caller),
+});
 
 const time = (at: number): string => new Date(at).toISOString();
 
