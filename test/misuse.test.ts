@@ -376,7 +376,7 @@ const alerts = async (
 };
 const alerted = async (on: TestGateway, count: number): Promise<AuditEntry[]> => {
   for (const end = performance.now() + 15_000; ; await after(10)) {
-    const entries = (await on.entries()).filter(({ kind }) => kind === 'alert');
+    const entries = await on.alerts();
     if (entries.length >= count) return entries;
     if (performance.now() > end)
       throw new Error(`${entries.length} alerts: ${on.lines.filter((line) => line.includes('"level":50')).join()}`);

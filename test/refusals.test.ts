@@ -1048,6 +1048,7 @@ const ELSEWHERE: readonly ProblemCode[] = [
   'shut-out-unavailable',
   'signer-unavailable',
   'stopping',
+  'supplier-not-allowed',
   'too-many-corrections',
   'too-many-shut-outs',
   'too-many-requests',

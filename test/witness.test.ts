@@ -717,6 +717,6 @@ t.test('the witness’s routes are described', async (t) => {
   t.strictSame(Object.keys(paths).sort(), ['/v1/witness/add-checkpoint', '/v1/witness/key', '/v1/witness/{originHash}/checkpoint']);
   const { requestBody, responses } = paths['/v1/witness/add-checkpoint']?.post ?? { responses: {} };
   t.strictSame(Object.keys(requestBody?.content ?? {}), ['text/plain']);
-  t.strictSame(Object.keys(responses), ['200', '400', '403', '404', '409', '413', '422']);
+  t.strictSame(Object.keys(responses), ['200', '400', '403', '404', '409', '413', '422', '503']);
   t.strictSame(Object.keys(responses['409']?.content ?? {}), ['text/x.tlog.size']);
 });

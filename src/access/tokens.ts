@@ -58,8 +58,9 @@ export class Tokens {
     scope: string | undefined,
     binding?: Binding,
   ): Promise<{ access_token: string; token_type: 'Bearer' | 'DPoP'; expires_in: number; scope: string }> {
-    const scopes = scope === undefined ? [...agency.scopes] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
-    if (scopes.length === 0 || scopes.some((one) => !agency.scopes.has(one as Scope)))
+    const { scopes: held } = actor ?? agency;
+    const scopes = scope === undefined ? [...held] : [...new Set(scope.split(' ').filter((one) => one !== ''))];
+    if (scopes.length === 0 || scopes.some((one) => !held.has(one as Scope)))
       throw new TokenRefusal('invalid_scope', 'the agency has not all of these scopes');
     const { issuer, lifetimeSeconds, clock } = this.#settings;
     const now = Math.floor(clock() / 1000);

@@ -118,7 +118,7 @@ export const tokenRoutes =
           summary: 'The keys that verify access tokens and delivered events',
           tag: 'Tokens',
           scope: 'none',
-          reply: { type: 'application/json', description: 'A JWK Set (RFC 7517).' },
+          reply: { type: 'application/json', schema: { type: 'object' }, description: 'A JWK Set (RFC 7517).' },
         }),
       },
       handler: async () => tokens.jwks(),
@@ -129,7 +129,7 @@ export const tokenRoutes =
         summary: 'Metadata of the token endpoint',
         tag: 'Tokens',
         scope: 'none',
-        reply: { type: 'application/json', description: 'RFC 8414.' },
+        reply: { type: 'application/json', schema: { type: 'object' }, description: 'RFC 8414.' },
       }),
       handler: async () => ({
         issuer,

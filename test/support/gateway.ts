@@ -32,8 +32,9 @@ export interface TestGateway {
   readonly lines: string[];
   /** An access token of an agency; remembered until the clock moves. */
   token(agency?: string, scope?: string): Promise<string>;
-  /** The audit log from an index on. */
+  /** The audit log from an entry on, without alerts: those come when they come. */
   entries(from?: number): Promise<AuditEntry[]>;
+  alerts(): Promise<AuditEntry[]>;
   /** Look-ups received by all registries together. */
   lookUps(): number;
   close(): Promise<void>;
@@ -97,6 +98,11 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const { port } = gateway.server.server.address() as AddressInfo;
   const address = `http://127.0.0.1:${port}`;
   const tokens = new Map<string, string>();
+  const all = async (): Promise<AuditEntry[]> => {
+    const [store] = opened;
+    if (store === undefined) return [];
+    return (await store.read(0, (await store.head()).size)).map((body) => JSON.parse(body ?? '') as AuditEntry);
+  };
 
   return {
     gateway,
@@ -120,11 +126,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       tokens.set(name, token);
       return token;
     },
-    async entries(from = 0) {
-      const [store] = opened;
-      if (store === undefined) return [];
-      return (await store.read(from, (await store.head()).size)).map((body) => JSON.parse(body ?? '') as AuditEntry);
-    },
+    entries: async (from = 0) => (await all()).filter(({ kind }) => kind !== 'alert').slice(from),
+    alerts: async () => (await all()).filter(({ kind }) => kind === 'alert'),
     lookUps: () => SANDBOX_SOURCES.reduce((sum, source) => sum + sandbox.requests(source), 0),
     async close() {
       gateway.server.server.closeAllConnections();
