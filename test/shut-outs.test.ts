@@ -17,10 +17,10 @@ import { openSqliteShutOuts } from '../src/access/shut-outs-sqlite.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { LogUnavailable } from '../src/audit/log.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
-import { runCommand } from '../src/cli.ts';
 import { Problem } from '../src/problems.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { childToken, shiftedNow, startChild } from './support/child.ts';
+import { runHere } from './support/command-line.ts';
 import {
   agencyKey,
   assertion,
@@ -684,15 +684,10 @@ t.test('the command line of an operator; and a store that goes away', async (t) 
   const on = await startGateway({ sandbox, issuer, port, now: Date.now() });
   t.teardown(() => on.close());
   const run = async (...argv: string[]): Promise<{ code: number; said: string }> => {
-    let said = '';
     // The command line has the clock of this machine.
     on.time.now = Date.now();
-    const hear = (text: string): void => void (said += `${text}\n`);
-    const environment = { issuer, dataDirectory: on.dataDirectory, configDirectory: 'config' } as Parameters<
-      typeof runCommand
-    >[1]['environment'];
-    const code = await runCommand(argv, { environment, serve: async () => 1, out: hear, error: hear, colour: false, stdin: process.stdin });
-    return { code, said };
+    const { code, out, error } = await runHere(argv, { issuer, dataDirectory: on.dataDirectory });
+    return { code, said: out + error };
   };
   const why = ['--reason', 'a test of commands', '--officer', 'X00.1-0001'];
   const { kid = '' } = agencyKey(on.dataDirectory, 'X01.1');
