@@ -1,7 +1,7 @@
 /** The command line without a process of its own: the same words, replies and exit codes in a hundredth of the time. */
 import { Readable } from 'node:stream';
-import type { Environment } from '../../src/app.ts';
 import { runCommand } from '../../src/cli.ts';
+import type { Environment } from '../../src/environment.ts';
 
 export interface Done {
   readonly code: number;
