@@ -51,6 +51,7 @@ import { findPostgres } from './support/postgres.ts';
 import { memoryRecords } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 import { everybodyStands } from './support/standing.ts';
+import { eventually } from './support/waiting.ts';
 
 const AN = '003099000017';
 const HOUR = 3_600_000;
@@ -68,15 +69,6 @@ const newDirectory = (): string => {
   return directories.at(-1) as string;
 };
 t.teardown(() => directories.forEach((directory) => void rmSync(directory, { recursive: true, force: true })));
-
-/** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(10)) {
-    const found = await find();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error('it did not come');
-}
 
 // The stores
 

@@ -31,6 +31,7 @@ import {
 } from './support/gateway.ts';
 import { findPostgres } from './support/postgres.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { eventually } from './support/waiting.ts';
 
 const AN = '003099000017';
 const DAY = 86_400_000;
@@ -48,15 +49,6 @@ t.teardown(async () => {
   if (typeof postgres !== 'string') await postgres.stop();
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
-
-/** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false, pause = 10): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(pause)) {
-    const found = await find();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error('it did not come');
-}
 
 // The stores
 

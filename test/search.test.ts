@@ -18,7 +18,7 @@ import { EPOCH } from '../src/audit/search-tables.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
 import { LogBroken, type LogReader, type LogStore } from '../src/audit/store.ts';
 import { chance, seedOf } from './support/chance.ts';
-import { entryOf } from './support/log.ts';
+import { entryOf, rejection } from './support/log.ts';
 import { logAll } from './support/log-building.ts';
 import { PaperLog } from './support/paper-log.ts';
 import { command, findPostgres } from './support/postgres.ts';
@@ -75,11 +75,6 @@ const DATABASES: { readonly name: string; readonly skip: string | false; make():
   },
 ];
 
-const rejection = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 const plain = (n: number): AuditEntry => ({ ...entryOf(n), time: '2026-03-01T10:00:00.000Z' });
 const BY = [[], ['agency'], ['procedure'], ['agency', 'procedure']] as const;
 const EVER: SummaryQuery = { from: '1999-01-01', to: '2999-12-31', by: ['agency', 'procedure'] };

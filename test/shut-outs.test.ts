@@ -35,6 +35,7 @@ import { makeLogKey, openLog } from './support/log.ts';
 import { freePort } from './support/ports.ts';
 import { command, findPostgres } from './support/postgres.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { eventually } from './support/waiting.ts';
 
 const HOUR = 3_600_000;
 const check = schemaCheck();
@@ -51,15 +52,6 @@ t.teardown(async () => {
   if (typeof postgres !== 'string') await postgres.stop();
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
-
-/** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false, pause = 10): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(pause)) {
-    const found = await find();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error('it did not come');
-}
 
 // The stores
 
