@@ -611,7 +611,7 @@ for (const { name, skip, make } of LOGS_AND_DESKS)
     t.test('whose thread is killed again and again within its work counts nothing twice, and is back at the next question', async (t) => {
       const { location, open } = await make();
       const store = await open();
-      const SIZE = 5000;
+      const SIZE = 8000;
       await logAll(store, entriesFor(chance(seed)), SIZE);
       const troubles: Error[] = [];
       const desk = openDesk(location, { onTrouble: (error) => troubles.push(error) });
