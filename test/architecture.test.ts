@@ -40,6 +40,7 @@ const ROOMS = [
   'src/catalogue/',
   'src/vietnam/',
   'src/domain.ts',
+  'src/domain/',
   'src/problems.ts',
   'src/adapter.ts',
 ];
