@@ -205,7 +205,7 @@ export function checkDated(rule: JsonObject, report: Report): void {
   if (!DATE_FORM_NAMES.some((form) => form === rule.date)) report('/date', `must be one of ${DATE_FORM_NAMES.join(', ')}`);
 }
 
-export function checkPointer(value: JsonValue | undefined, report: Report): void {
+function checkPointer(value: JsonValue | undefined, report: Report): void {
   if (typeof value !== 'string' || !POINTER.test(value)) report('', 'must be a pointer into the answer such as /mother/number');
 }
 

@@ -85,7 +85,7 @@ export function loadKeys(directory: string, sandbox: boolean, tools: KeyTools = 
 }
 
 /** All that is wrong with keys, one a line. */
-export class KeyFaults extends Error {
+class KeyFaults extends Error {
   constructor(path: string, faults: readonly string[]) {
     super(`${path} cannot be used:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
   }

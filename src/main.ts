@@ -3,9 +3,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from './app.ts';
 import { runCommand } from './cli.ts';
 import { type CommandLine, doorOf } from './commands/command.ts';
+import type { Environment } from './environment.ts';
 import type { Sandbox } from './sandbox/index.ts';
 
 /** How long what is in flight is given when the process is told to stop. Milliseconds. */

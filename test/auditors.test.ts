@@ -427,14 +427,14 @@ const ending = (reply: IncomingMessage): Promise<string> =>
     reply.on('close', () => resolve('left'));
   });
 
-t.test('an export of a million entries takes constant memory', async (t) => {
-  const SIZE = 1_000_000;
+t.test('an export takes constant memory however many entries it has', async (t) => {
+  const SIZE = 300_000;
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const held: number[] = [];
   let page = 0;
   on.searching.by = generated(SIZE, () => {
-    if (page++ % 500 !== 0) return;
+    if (page++ % 150 !== 0) return;
     collect();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     held.push((heapUsed + arrayBuffers) / 1e6);
@@ -449,13 +449,13 @@ t.test('an export of a million entries takes constant memory', async (t) => {
   });
   t.equal(await ending(reply), 'whole');
   on.searching.by = plain;
-  t.match(tail, /\n\{"end":true,"entries":1000000\}\n$/);
+  t.match(tail, /\n\{"end":true,"entries":300000\}\n$/);
   // Buffers are let go of some time after their collection: what is kept shows in the least that is held.
   const grown = Math.min(...held.slice(-4)) - (held[0] ?? 0);
   t.comment(
     `${Math.round(bytes / 1e6)} MB in ${Math.round(performance.now() - began)} ms; it holds ${grown.toFixed(1)} MB more than at its first page`,
   );
-  t.ok(held.length >= 10 && bytes > 500e6 && grown < 20, held.map(Math.round).join(' '));
+  t.ok(held.length >= 10 && bytes > 150e6 && grown < 20, held.map(Math.round).join(' '));
 });
 
 const closed = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));

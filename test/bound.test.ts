@@ -33,18 +33,9 @@ import { loadKeys } from '../src/keys.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { findAuthority } from './support/certificates.ts';
 import { claimsOf, type Prover, type Proving, prover, signed } from './support/dpop.ts';
-import {
-  agencyKey,
-  assertion,
-  editedConfig,
-  ISSUER,
-  NOON,
-  requestToken,
-  startGateway,
-  type TestGateway,
-  temporaryDirectory,
-} from './support/gateway.ts';
+import { agencyKey, assertion, editedConfig, ISSUER, NOON, requestToken, startGateway, type TestGateway } from './support/gateway.ts';
 import { openOnceAt } from './support/once.ts';
+import { placesFor } from './support/places.ts';
 import { command, findPostgres } from './support/postgres.ts';
 
 const TOKEN_ENDPOINT = `${ISSUER}/oauth2/token`;
@@ -763,18 +754,8 @@ t.test('an OAuth client of others gets a token and uses it, nonces and all', asy
 // What is used once
 
 type Opening = { readonly clock?: () => number; readonly durable?: boolean };
-const KINDS: { name: string; skip: string | false; make(): Promise<{ address: string; open(more?: Opening): Promise<OnceStore> }> }[] = [
-  { name: 'SQLite', skip: false, make: async () => placeAt(join(temporaryDirectory(), 'a', 'once.db')) },
-  {
-    name: 'PostgreSQL',
-    skip: typeof postgres === 'string' ? postgres : false,
-    make: async () => placeAt(typeof postgres === 'string' ? '' : await postgres.fresh()),
-  },
-];
-const placeAt = (address: string) => ({
-  address,
-  open: ({ clock = Date.now, durable = false }: Opening = {}) => openOnceAt(address, { clock, durable }),
-});
+const openOnce = (address: string, { clock = Date.now, durable = false }: Opening = {}): Promise<OnceStore> =>
+  openOnceAt(address, { clock, durable });
 
 async function holdsOnce(t: Test, open: (clock: () => number) => Promise<readonly [OnceStore, OnceStore]>): Promise<void> {
   let now = 1_000_000;
@@ -803,9 +784,10 @@ t.test('once, in memory', async (t) => {
   });
 });
 
-for (const { name, skip, make } of KINDS) {
+for (const { name, skip, make } of placesFor('once.db', postgres)) {
   t.test(`once, in ${name}`, { skip }, async (t) => {
-    const { address, open } = await make();
+    const address = await make();
+    const open = (more?: Opening) => openOnce(address, more);
     const stores: OnceStore[] = [];
     t.teardown(() => Promise.all(stores.map((store) => store.close())));
     await holdsOnce(t, async (clock) => {

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as after } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -22,6 +21,7 @@ import { numbers, seedOf } from './support/chance.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, ISSUER, temporaryDirectory } from './support/gateway.ts';
 import { cacheKeys } from './support/records.ts';
 import { findRedis, type TestRedis } from './support/redis.ts';
+import { until } from './support/waiting.ts';
 
 const found = await findRedis();
 if (typeof found !== 'string') t.teardown(() => found.stop());
@@ -30,12 +30,6 @@ const seed = seedOf();
 /** Runs with Redis, or is skipped by name with the reason. */
 function withRedis(name: string, run: (t: Test, redis: TestRedis) => Promise<void>): void {
   t.test(name, { skip: typeof found === 'string' ? found : false }, (t) => run(t, found as TestRedis));
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 5000; !(await holds()); await after(2)) {
-    if (Date.now() > end) throw new Error(`it did not come to hold: ${what}`);
-  }
 }
 
 const text = async (cache: Cache, key: string): Promise<string | undefined> => (await cache.get(key))?.toString();

@@ -1,6 +1,5 @@
 /** The configuration is checked as a whole: what is wrong is named by file, line, pointer and rule, all of it at once. */
 
-import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -17,6 +16,7 @@ import type { Catalogue } from '../src/catalogue/load.ts';
 import type { Prefill } from '../src/domain.ts';
 import { makeAgencyKey } from '../src/keys.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
+import { runHere } from './support/command-line.ts';
 import { ASSERTION_TYPE, agencyKey, assertion, ISSUER, temporaryDirectory } from './support/gateway.ts';
 import { EXAMPLE, POST_QUANTUM, SEVERAL, WITNESSED } from './support/public-notes.ts';
 
@@ -1587,24 +1587,21 @@ datasets:
 });
 
 t.test('oncegate check', async (t) => {
-  const check = (...argv: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['src/main.ts', 'check', ...argv], { encoding: 'utf8' });
-    return { status, stdout, stderr };
-  };
+  const check = (...argv: string[]) => runHere(['check', ...argv]);
   const { digest, procedures, sources, agencies } = openCatalogue('config', true);
   const grants = [...agencies.values()].flatMap((agency) => agency.grants);
   const forms = new Set(readdirSync('config/procedures').map((name) => name.slice(0, 8))).size;
   const summary = `${forms} procedures and ${procedures.size - forms} without a form, ${sources.size} sources, ${agencies.size} agencies with ${grants.length} grants`;
-  t.strictSame(check('config'), { status: 0, stdout: `ok: ${summary}; digest ${digest}\n`, stderr: '' }, 'says what there is');
+  t.strictSame(await check('config'), { code: 0, out: `ok: ${summary}; digest ${digest}\n`, error: '' }, 'says what there is');
   const copy = new Copy(t);
   copy.change(DESK, 'scopes: [prefill, verify, correct]', 'scopes: [prefill, citizen]');
   copy.change(RESIDENCE, 'value: /phone', 'value: /telephone');
   t.strictSame(
-    check(copy.directory),
+    await check(copy.directory),
     {
-      status: 1,
-      stdout: '',
-      stderr: [
+      code: 1,
+      out: '',
+      error: [
         `${DESK}:${copy.lineOf(DESK, 'scopes:')} /scopes/1 [schema] must be one of prefill, verify, audit, changes, correct, operate`,
         `${RESIDENCE}:${copy.lineOf(RESIDENCE, '/telephone')} /fields/5/from/0/value [unknown-value] a record of person has no /telephone; schemas/datasets/person.json says what it has`,
         'the configuration has 2 faults',

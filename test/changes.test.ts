@@ -15,6 +15,7 @@ import { startSandbox } from '../src/sandbox/index.ts';
 import { editedConfig, NOON, startGateway, type TestGateway, temporaryDirectory } from './support/gateway.ts';
 import { cacheKeys } from './support/records.ts';
 import { findRedis } from './support/redis.ts';
+import { until } from './support/waiting.ts';
 import { stretchWire } from './support/wire.ts';
 
 const found = await findRedis();
@@ -135,12 +136,6 @@ const alone = await start();
 const wires = typeof found === 'string' ? [] : [await stretchWire(found.direct), await stretchWire(found.direct)];
 t.teardown(() => Promise.all(wires.map((wire) => wire.cut())));
 const both = await Promise.all(wires.map(({ url }) => start(url)));
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 5000; !(await holds()); await after(5)) {
-    if (Date.now() > end) throw new Error(`it did not come to hold: ${what}`);
-  }
-}
 
 interface Name {
   readonly name: string;

@@ -383,9 +383,11 @@ const CASES = [
   { name: 'PostgreSQL and Redis, a fault that nobody catches', how: 'reject', shared: true },
 ] as const;
 
+// Each has processes of its own, and waits for them most of the time.
+t.jobs = CASES.length;
 for (const { name, how, shared } of CASES) {
   const missing = shared && [postgres, redis].find((one) => typeof one === 'string');
-  await t.test(`no person stands in any byte: ${name}`, { skip: missing || false }, async (t) => {
+  t.test(`no person stands in any byte: ${name}`, { skip: missing || false, buffered: true }, async (t) => {
     const root = temporaryDirectory();
     t.teardown(() => rmSync(root, { recursive: true, force: true }));
     const dataDirectory = join(root, 'data');

@@ -1,4 +1,4 @@
-/** The command line and the process, as a newcomer and an operator use them: real processes, real ports. */
+/** The command line and the process, as a newcomer and an operator use them: a gateway of its own process, and a process of a command for each way to start and end one. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,6 +11,7 @@ import { parse, stringify } from 'yaml';
 import type { Prefill } from '../src/domain.ts';
 import { printReply, REASONS } from '../src/print.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
+import { type Done, runHere } from './support/command-line.ts';
 import { editedConfig, temporaryDirectory } from './support/gateway.ts';
 import { freePort } from './support/ports.ts';
 
@@ -18,19 +19,30 @@ import { freePort } from './support/ports.ts';
 const PREFILL = ['prefill', '1.004222', '003099000017', '--related', 'householder=003060000021'];
 const NAMED = [...PREFILL, '--agency', 'X01.1'];
 
-interface Done {
-  readonly code: number;
-  readonly out: string;
-  readonly error: string;
-}
-
 /** What these processes have of this one's environment; code compiled once serves them all. */
 const own = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '' };
 const state = temporaryDirectory();
 t.teardown(() => rmSync(state, { recursive: true }));
 
-/** Runs the command line to its end. */
-function run(args: readonly string[], env: Record<string, string>, input?: string): Promise<Done> {
+/** What a process of the command line takes from such an environment, without one. */
+const run = (
+  args: readonly string[],
+  { PORT = '8080', ONCEGATE_DATA = 'var', ONCEGATE_CONFIG = 'config' } = {},
+  input?: string,
+): Promise<Done> =>
+  runHere(
+    args,
+    {
+      issuer: `http://127.0.0.1:${PORT}`,
+      dataDirectory: ONCEGATE_DATA,
+      configDirectory: ONCEGATE_CONFIG,
+      stateDirectory: join(state, 'oncegate'),
+    },
+    input,
+  );
+
+/** Runs the command line as a process to its end. */
+function start(args: readonly string[], env: Record<string, string>, input?: string): Promise<Done> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
@@ -87,7 +99,7 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
   });
 
   await t.test('that command prints the dossier: it finds the gateway and the agency by itself', async (t) => {
-    const { code, out, error } = await run(PREFILL, { ONCEGATE_DATA: data });
+    const { code, out, error } = await start(PREFILL, { ONCEGATE_DATA: data });
     t.equal(code, 0, error);
     for (const text of [
       'NGUYỄN VĂN AN',
@@ -123,8 +135,8 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
       code: 0,
       out: /^verified: this answer to X01\.1 of \S+ is entry \d+ of the log oncegate\.example\/log/,
     });
-    t.match(await run(['verify', '-', '--key', key], { ONCEGATE_DATA: elsewhere }, out), { code: 0 });
-    t.match(await run(['verify', '-', '--key', key], {}, out.replace('NGUYỄN VĂN AN', 'NGUYỄN VĂN ÂN')), {
+    t.match(await start(['verify', '-', '--key', key], { ONCEGATE_DATA: elsewhere }, out), { code: 0 });
+    t.match(await start(['verify', '-', '--key', key], {}, out.replace('NGUYỄN VĂN AN', 'NGUYỄN VĂN ÂN')), {
       code: 1,
       error: /it was changed/,
     });
@@ -154,7 +166,7 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
   });
 
   await t.test('token prints the token alone', async (t) => {
-    const { out } = await run(['token', 'X09.1', '--scope', 'audit'], env);
+    const { out } = await start(['token', 'X09.1', '--scope', 'audit'], env);
     t.match(out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
     t.match(await run(['token', 'X09.1', '--scope', 'prefill'], env), { code: 1, error: /invalid_scope/ });
     t.match(await run(['token', 'H99'], env), { code: 1, error: /no private key of H99/ });
@@ -170,7 +182,7 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
     t.equal(await stop(child), 0);
     t.match(said(), '"msg":"stopped"');
     t.notOk(existsSync(join(data, 'address')));
-    const { code, error } = await run(PREFILL, env);
+    const { code, error } = await start(PREFILL, env);
     t.equal(code, 1);
     t.match(error, /no gateway answers at .*npm start/);
     t.ok(error.includes(`no gateway runs on the data directory ${data} `), error);
@@ -178,7 +190,7 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
   });
 
   await t.test('the whole log verifies, also against a head that was kept', async (t) => {
-    const verify = (...args: string[]) => run(['audit', 'verify', ...args], {});
+    const verify = (...args: string[]) => run(['audit', 'verify', ...args]);
     const HOLDS = /^verified: \d+ entries of the log oncegate\.example\/log/;
     t.match(await verify(data), { code: 0, out: HOLDS });
     t.match(await verify(data), { code: 0, out: /it continues what was seen of it before/ }, 'what was seen is remembered');
@@ -214,8 +226,8 @@ t.test('the sandbox, from its start to a verified receipt', async (t) => {
 
 t.test('help prints the usage', async (t) => {
   for (const args of [['help'], ['--help'], ['-h'], ['prefill', '--help']])
-    t.match(await run(args, {}), { code: 0, out: /^oncegate serve[\s\S]*--max-age/, error: '' }, args.join(' '));
-  t.match(await run([], {}), { code: 2, out: /^oncegate serve/, error: '' }, 'so does no command, which does nothing');
+    t.match(await run(args), { code: 0, out: /^oncegate serve[\s\S]*--max-age/, error: '' }, args.join(' '));
+  t.match(await start([], {}), { code: 2, out: /^oncegate serve/, error: '' }, 'so does no command, which does nothing');
 });
 
 t.test('misuse is told in a line that leads to the help, with exit code 2', async (t) => {
@@ -231,7 +243,7 @@ t.test('misuse is told in a line that leads to the help, with exit code 2', asyn
     [...PREFILL, '--max-age', 'x'],
     ['constructor'],
   ]) {
-    t.match(await run(args, {}), { code: 2, out: '', error: /^.+\nsee: oncegate --help\n$/ }, args.join(' '));
+    t.match(await run(args), { code: 2, out: '', error: /^.+\nsee: oncegate --help\n$/ }, args.join(' '));
   }
 });
 
@@ -305,7 +317,7 @@ t.test('a broken configuration stops the start with the list of its faults', asy
     'gateway.yaml': (file) => ({ ...file, deadlineMs: -1 }),
   });
   t.teardown(() => rmSync(config, { recursive: true }));
-  const { code, error } = await run(['serve', '--sandbox'], {
+  const { code, error } = await start(['serve', '--sandbox'], {
     ONCEGATE_CONFIG: config,
     ONCEGATE_DATA: join(config, 'var'),
     PORT: String(await freePort()),
@@ -336,7 +348,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   });
   const env: Record<string, string> = { ONCEGATE_CONFIG: config, ONCEGATE_DATA: data, PORT: String(await freePort()) };
 
-  const refused = await run(['serve'], env);
+  const refused = await start(['serve'], env);
   t.equal(refused.code, 1);
   for (const agency of ['X00.1', 'X01.1', 'X02.1', 'X04.1', 'X05.1', 'X09.1'])
     t.match(refused.error, new RegExp(`agencies/${agency}\\.yaml:\\d+ /sandbox \\[sandbox-in-production\\]`));
@@ -346,7 +358,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   for (const agency of ['X00.1', 'X01.1', 'X02.1', 'X04.1', 'X05.1', 'X09.1']) rmSync(join(config, 'agencies', `${agency}.yaml`));
   rmSync(join(config, 'suppliers'), { recursive: true });
   rmSync(join(config, 'coverage'), { recursive: true });
-  const made = await run(['agency', 'new', 'H26.15'], env);
+  const made = await start(['agency', 'new', 'H26.15'], env);
   t.equal(made.code, 0, made.error);
   t.match(await run(['agency', 'new', 'H26.15'], env), { code: 1, error: /is there already/ });
   t.match(await run(['supplier', 'new', 'SOFT1'], env), { code: 0, out: /SOFT1\.yaml[\s\S]*SOFT1\.jwk\.json/ });
@@ -364,7 +376,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   };
   writeFileSync(file, stringify({ ...(parse(readFileSync(file, 'utf8')) as object), grants: [grant] }));
 
-  const unset = await run(['serve'], env);
+  const unset = await start(['serve'], env);
   t.match(
     unset,
     { code: 1, error: /sources\/land\.yaml \/address \[missing-secret\] env:LAND_URL[\s\S]*sources\/population\.yaml \/credential/ },
@@ -378,7 +390,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   }
   const { child } = await serve([], env);
   t.teardown(() => stop(child));
-  const { code, out, error } = await run([...PREFILL, '--agency', 'H26.15'], env);
+  const { code, out, error } = await start([...PREFILL, '--agency', 'H26.15'], env);
   t.equal(code, 0, error);
   t.match(out, 'annex I, row 735');
 
@@ -390,7 +402,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   );
   const url = `http://127.0.0.1:${env.PORT}/v1/procedures/1.004222`;
   const held = ['--proof-key', join(data, 'proof.jwk.json')];
-  const token = (await run(['token', 'H26.15', ...held], env)).out.trim();
+  const token = (await start(['token', 'H26.15', ...held], env)).out.trim();
   t.equal(statSync(join(data, 'proof.jwk.json')).mode & 0o777, 0o600);
   const proof = await run(['proof', 'get', `${url}?on=2026-12-01`, ...held, '--token', token], env);
   t.equal(proof.code, 0, proof.error);
@@ -410,7 +422,7 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
   t.equal(await stop(child), 0);
 
   t.match(
-    await run(['serve', '--sandbox'], { ...env, PORT: String(await freePort()) }),
+    await start(['serve', '--sandbox'], { ...env, PORT: String(await freePort()) }),
     { code: 1, error: /production/ },
     'nor does a sandbox use the keys of production',
   );

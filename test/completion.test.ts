@@ -46,11 +46,13 @@ import {
   temporaryDirectory,
 } from './support/gateway.ts';
 import { makeLogKey, openLog } from './support/log.ts';
+import { openAt, placesFor } from './support/places.ts';
 import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
 import { memoryRecords } from './support/records.ts';
 import { schemaCheck } from './support/schemas.ts';
 import { everybodyStands } from './support/standing.ts';
+import { eventually } from './support/waiting.ts';
 
 const AN = '003099000017';
 const HOUR = 3_600_000;
@@ -62,42 +64,10 @@ t.teardown(async () => {
   await sandbox.close();
   if (typeof postgres !== 'string') await postgres.stop();
 });
-const directories: string[] = [];
-const newDirectory = (): string => {
-  directories.push(temporaryDirectory());
-  return directories.at(-1) as string;
-};
-t.teardown(() => directories.forEach((directory) => void rmSync(directory, { recursive: true, force: true })));
-
-/** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(10)) {
-    const found = await find();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error('it did not come');
-}
 
 // The stores
 
-const STORES: { name: string; skip: string | false; make(): Promise<() => Promise<LaterStore>> }[] = [
-  {
-    name: 'SQLite',
-    skip: false,
-    make: async () => {
-      const file = join(newDirectory(), 'a', 'later.db');
-      return async () => openSqliteLater(file);
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    skip: noPostgres,
-    make: async () => {
-      const url = typeof postgres === 'string' ? '' : await postgres.fresh();
-      return () => openPostgresLater(url);
-    },
-  },
-];
+const openStore = (address: string): Promise<LaterStore> => openAt(address, openSqliteLater, openPostgresLater);
 
 const MOST = 1000;
 const taskOf = (due: number | undefined, more: Partial<Task> = {}): Task => ({
@@ -111,10 +81,10 @@ const taskOf = (due: number | undefined, more: Partial<Task> = {}): Task => ({
   ...more,
 });
 
-for (const { name, skip, make } of STORES) {
+for (const { name, skip, make } of placesFor('later.db', postgres)) {
   t.test(`${name} keeps what is to be completed`, { skip }, async (t) => {
-    const open = await make();
-    const [one, two] = await Promise.all([open(), open()]);
+    const address = await make();
+    const [one, two] = await Promise.all([openStore(address), openStore(address)]);
     const task = taskOf(2 ** 40);
     t.equal(await one.add(task, MOST), true);
     t.strictSame(await two.get(task.id), task, 'another process sees it as it was put');
@@ -153,7 +123,7 @@ for (const { name, skip, make } of STORES) {
     t.equal(await two.get(task.id), undefined);
     await Promise.all([one.close(), two.close()]);
     await t.rejects(one.add(taskOf(1), MOST), 'closed');
-    const again = await open();
+    const again = await openStore(address);
     t.strictSame(await again.counts(), { pending: 12, failing: 0 }, 'it is there after a restart');
     await again.close();
   });
@@ -176,7 +146,7 @@ t.test('pauses grow, keep what the registry said, and differ', async (t) => {
 });
 
 t.test('what is sealed opens for its task and its agency alone', async (t) => {
-  const keys = loadKeys(newDirectory(), true);
+  const keys = loadKeys(temporaryDirectory(), true);
   const seal = sealWith(keys.later);
   const whose = { id: randomUUID(), agency: 'X01.1' };
   const sealed = seal.seal(whose, { code: 'role-missing' });
@@ -184,12 +154,12 @@ t.test('what is sealed opens for its task and its agency alone', async (t) => {
   t.notOk(sealed.toString('latin1').includes('role'));
   t.throws(() => seal.open({ ...whose, agency: 'X02.1', sealed }), 'whoever can write to the database gives it to nobody else');
   t.throws(() => seal.open({ ...whose, id: randomUUID(), sealed }));
-  t.throws(() => sealWith(loadKeys(newDirectory(), true).later).open({ ...whose, sealed }));
+  t.throws(() => sealWith(loadKeys(temporaryDirectory(), true).later).open({ ...whose, sealed }));
   t.throws(() => seal.open({ ...whose, sealed: sealed.subarray(0, 10) }));
 });
 
 t.test('keys that were made before have one added, once', async (t) => {
-  const directory = newDirectory();
+  const directory = temporaryDirectory();
   loadKeys(directory, true);
   const path = join(directory, 'keys.json');
   const { later: _, ...older } = JSON.parse(readFileSync(path, 'utf8'));
@@ -199,7 +169,7 @@ t.test('keys that were made before have one added, once', async (t) => {
 });
 
 t.test('an attempt takes turns of its own at a registry, of the agency’s budget, and asks nobody else while one is away', async (t) => {
-  const log = openSqliteLog(join(newDirectory(), 'log.db'));
+  const log = openSqliteLog(join(temporaryDirectory(), 'log.db'));
   t.teardown(() => log.close());
   const catalogue = openCatalogue('config', true);
   const parties: string[] = [];
@@ -267,7 +237,6 @@ t.teardown(() => {
 
 const DELIVERING = { 'agencies/X01.1.yaml': (file: object) => ({ ...file, deliveries: { address: receiver.address } }) };
 const delivering = editedConfig(DELIVERING);
-directories.push(delivering);
 const open = (address: URL): ReturnType<typeof openWire> => openWire(address, undefined, { bytes: 16_384, connections: 2 });
 
 t.test('what a receiver can do', async (t) => {
@@ -349,7 +318,6 @@ t.test('addresses for deliveries are checked before the gateway listens', async 
   }
   for (const address of ['http://203.0.113.7/events', 'https://a:b@agency.example/', 'ftp://agency.example/']) {
     const directory = editedConfig({ 'agencies/X01.1.yaml': (file) => ({ ...file, deliveries: { address } }) });
-    directories.push(directory);
     const faulty = (error: unknown): boolean =>
       error instanceof ConfigurationError && error.faults.some(({ pointer }) => pointer === '/deliveries/address');
     try {
@@ -652,13 +620,12 @@ const changed = (agency: object, grant: object | undefined, more: Parameters<typ
     }),
     ...more,
   });
-  directories.push(directory);
   return directory;
 };
 const disclosure = { withheldUntil: '2026-12-31', legalBasis: 'nq-66-7-2025#art-2' };
 
 t.test('an attempt is authorised by what the files say at its moment', async (t) => {
-  const base = newDirectory();
+  const base = temporaryDirectory();
   const first = await start({ dataDirectory: base, configDirectory: changed({}, { disclosure }) });
   sandbox.tell('land', { mode: 'fail' });
   const { id } = (await prefill(first, { completion: 'deliver' })).body.prefill;
@@ -680,7 +647,7 @@ t.test('an attempt is authorised by what the files say at its moment', async (t)
     ['its address is gone', changed({ deliveries: undefined }, {}), HOUR, 'no-delivery-address'],
   ];
   for (const [rule, configDirectory, later, code] of ROWS) {
-    const dataDirectory = newDirectory();
+    const dataDirectory = temporaryDirectory();
     cpSync(base, dataDirectory, { recursive: true });
     const asked = SOURCES.map((source) => sandbox.requests(source));
     const on = await start({ dataDirectory, configDirectory, now: NOON + later });
@@ -704,7 +671,7 @@ t.test('an attempt is authorised by what the files say at its moment', async (t)
 });
 
 t.test('what was completed is handed out by what the files say then', async (t) => {
-  const base = newDirectory();
+  const base = temporaryDirectory();
   const original = changed({}, {});
   const first = await start({ dataDirectory: base, configDirectory: original });
   receiver.came.length = 0;
@@ -723,7 +690,7 @@ t.test('what was completed is handed out by what the files say then', async (t) 
     ['there is no grant any more', changed({}, undefined), 'procedure-not-granted'],
   ];
   for (const [rule, configDirectory, code] of ROWS) {
-    const dataDirectory = newDirectory();
+    const dataDirectory = temporaryDirectory();
     cpSync(base, dataDirectory, { recursive: true });
     const on = await start({ dataDirectory, configDirectory, now: NOON + HOUR });
     const { prefill: one } = fetching.body;
@@ -790,7 +757,7 @@ t.test('a registry that is left alone is not asked for the sake of a completion'
 });
 
 t.test('told to stop, it leaves what is under way to the next', async (t) => {
-  const dataDirectory = newDirectory();
+  const dataDirectory = temporaryDirectory();
   const on = await start({ dataDirectory });
   receiver.came.length = 0;
   receiver.behave = () => {};
@@ -830,7 +797,7 @@ t.test('told to stop, it leaves what is under way to the next', async (t) => {
 
 t.test('two gateways of one database share the work, and do nothing twice', { skip: noPostgres }, async (t) => {
   const databaseUrl = typeof postgres === 'string' ? '' : await postgres.fresh();
-  const dataDirectory = newDirectory();
+  const dataDirectory = temporaryDirectory();
   receiver.came.length = 0;
   receiver.behave = acknowledge;
   sandbox.tell('land', { mode: 'fail' });
@@ -861,7 +828,7 @@ t.test('two gateways of one database share the work, and do nothing twice', { sk
 });
 
 t.test('killed at any moment, it neither forgets what it promised nor what it was delivering', async (t) => {
-  const dataDirectory = newDirectory();
+  const dataDirectory = temporaryDirectory();
   const port = await freePort();
   const issuer = `http://127.0.0.1:${port}`;
   receiver.came.length = 0;

@@ -1,7 +1,7 @@
 /** A wrong value is reported to the owner of its register: on record, for nobody else to see, told with every answer until it is answered. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -29,8 +29,10 @@ import {
   type TestGatewayOptions,
   temporaryDirectory,
 } from './support/gateway.ts';
+import { openAt, placesFor } from './support/places.ts';
 import { findPostgres } from './support/postgres.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { eventually } from './support/waiting.ts';
 
 const AN = '003099000017';
 const DAY = 86_400_000;
@@ -38,46 +40,14 @@ const check = schemaCheck();
 const sandbox = await startSandbox();
 const postgres = await findPostgres();
 const noPostgres = typeof postgres === 'string' ? postgres : false;
-const directories: string[] = [];
-const kept = (directory: string): string => {
-  directories.push(directory);
-  return directory;
-};
 t.teardown(async () => {
   await sandbox.close();
   if (typeof postgres !== 'string') await postgres.stop();
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
-
-/** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false, pause = 10): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(pause)) {
-    const found = await find();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error('it did not come');
-}
 
 // The stores
 
-const STORES: { name: string; skip: string | false; make(): Promise<() => Promise<TicketStore>> }[] = [
-  {
-    name: 'SQLite',
-    skip: false,
-    make: async () => {
-      const file = join(kept(temporaryDirectory()), 'a', 'corrections.db');
-      return async () => openSqliteTickets(file);
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    skip: noPostgres,
-    make: async () => {
-      const url = typeof postgres === 'string' ? '' : await postgres.fresh();
-      return () => openPostgresTickets(url);
-    },
-  },
-];
+const openStore = (address: string): Promise<TicketStore> => openAt(address, openSqliteTickets, openPostgresTickets);
 
 const ticketOf = (more: Partial<Ticket> = {}): Ticket => ({
   id: randomUUID(),
@@ -94,10 +64,10 @@ const ticketOf = (more: Partial<Ticket> = {}): Ticket => ({
   ...more,
 });
 
-for (const { name, skip, make } of STORES) {
+for (const { name, skip, make } of placesFor('corrections.db', postgres)) {
   t.test(`${name} keeps reports`, { skip }, async (t) => {
-    const open = await make();
-    const [one, two] = await Promise.all([open(), open()]);
+    const address = await make();
+    const [one, two] = await Promise.all([openStore(address), openStore(address)]);
     const empty = await one.openMark();
     const ticket = ticketOf();
     t.equal(await one.add(ticket), true);
@@ -133,7 +103,7 @@ for (const { name, skip, make } of STORES) {
     const [again] = await two.take(NOON, NOON + 9, 9);
     t.equal(again && (await two.put({ ...again, task: { ...again.task, due: undefined } })), true);
     await Promise.all([one.close(), two.close()]);
-    const later = await open();
+    const later = await openStore(address);
     t.equal((await later.open()).length, 4, 'they are there after a restart');
     await later.close();
   });
@@ -215,13 +185,11 @@ const area = { at: '/dwelling/area', name: { vi: 'a', en: 'a' }, type: 'area', r
 const bound = { ...area, from: [{ role: 'dwelling', dataset: 'land-certificate', value: '/floorArea' }] };
 let broken = false;
 const main = await start({
-  configDirectory: kept(
-    editedConfig({
-      'procedures/1.004222.yaml': (file) => ({ ...file, fields: [...(file.fields as unknown as object[]), bound] }),
-      'gateway.yaml': (file) => ({ ...file, corrections: { openPerAgency: 5 } }),
-      'agencies/X02.1.yaml': (file) => ({ ...file, scopes: ['prefill', 'correct'] }),
-    }),
-  ),
+  configDirectory: editedConfig({
+    'procedures/1.004222.yaml': (file) => ({ ...file, fields: [...(file.fields as unknown as object[]), bound] }),
+    'gateway.yaml': (file) => ({ ...file, corrections: { openPerAgency: 5 } }),
+    'agencies/X02.1.yaml': (file) => ({ ...file, scopes: ['prefill', 'correct'] }),
+  }),
   breakLog: (store) => ({
     ...store,
     append: (compose) => (broken ? Promise.reject(new LogUnavailable('the disk is full')) : store.append(compose)),
@@ -504,16 +472,14 @@ const ENDED = {
   ...{ id: 'X03.1', name: { vi: 'a', en: 'a' }, sandbox: true, keys: 'sandbox' },
   ...{ scopes: ['changes'], owns: ['population'], endedOn: '2026-06-30' },
 };
-const delivering = kept(
-  editedConfig({
-    'agencies/X03.1.yaml': () => ENDED,
-    'agencies/X01.1.yaml': (file) => ({ ...file, deliveries: { address: atAgency.address } }),
-    'agencies/X05.1.yaml': (file) => ({ ...file, deliveries: { address: atOwner.address } }),
-  }),
-);
+const delivering = editedConfig({
+  'agencies/X03.1.yaml': () => ENDED,
+  'agencies/X01.1.yaml': (file) => ({ ...file, deliveries: { address: atAgency.address } }),
+  'agencies/X05.1.yaml': (file) => ({ ...file, deliveries: { address: atOwner.address } }),
+});
 
 t.test('owner and agency are told, signed, until each has it, and the same each time', async (t) => {
-  const dataDirectory = kept(temporaryDirectory());
+  const dataDirectory = temporaryDirectory();
   const first = await start({ configDirectory: delivering, dataDirectory });
   const { behave } = atOwner;
   atOwner.behave = (response) => void response.writeHead(500).end();
@@ -605,7 +571,7 @@ t.test('owner and agency are told, signed, until each has it, and the same each 
 
 t.test('what one gateway was told, another knows', { skip: noPostgres }, async (t) => {
   const databaseUrl = typeof postgres === 'string' ? '' : await postgres.fresh();
-  const dataDirectory = kept(temporaryDirectory());
+  const dataDirectory = temporaryDirectory();
   const one = await start({ dataDirectory, databaseUrl });
   const two = await start({ dataDirectory, databaseUrl });
   t.teardown(() => Promise.all([one.close(), two.close()]));

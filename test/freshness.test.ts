@@ -13,6 +13,7 @@ import { agesOf, keptSeconds, mayStandIn, nearsItsEnd, standingOf } from '../src
 import { awaited, stillAway } from '../src/stages/pending.ts';
 import { numbers, seedOf } from './support/chance.ts';
 import { editedConfig, ISSUER, NOON, startGateway, type TestGateway, type TestGatewayOptions } from './support/gateway.ts';
+import { until } from './support/waiting.ts';
 
 const found: Observed = { answer: { found: true, about: '', record: {}, recordedAt: null }, observedAt: NOON };
 const absent: Observed = { answer: { found: false }, observedAt: NOON };
@@ -287,12 +288,6 @@ t.test('what was found through an older answer is no newer than that, and the lo
   );
 });
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !holds(); ) {
-    if (Date.now() > end) throw new Error(`${what}: it did not come to hold`);
-    await after(5);
-  }
-}
 const always = (): number => 0.999;
 
 t.test('nothing stands in that its registry took back while it was asked in vain', async (t) => {

@@ -277,7 +277,10 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
   const counts = { worlds: 0, doubtful: 0, calls: 0, given: 0, completed: 0, inherited: 0, acted: 0, vouched: 0 };
   const refused: Record<string, number> = {};
 
-  for (; counts.calls < 2000; counts.worlds++) {
+  // A thousand, and as many more as it takes until each kind was among them.
+  const eachKind = (): boolean =>
+    Math.min(counts.given, counts.completed, counts.inherited, counts.doubtful, counts.acted, counts.vouched) > 0;
+  for (; counts.calls < 1000 || (!eachKind() && counts.calls < 20_000); counts.worlds++) {
     const world = making.world();
     const faults: string[] = [];
     const procedures = new Map<string, readonly Procedure[]>();
@@ -374,8 +377,7 @@ t.test('whatever the files grant, nothing leaves beyond it and nothing of it is 
     }
   }
   t.comment(JSON.stringify({ ...counts, refused }));
-  const { given, completed, inherited, acted, vouched } = counts;
-  t.ok(given > 150 && completed > 0 && inherited > 0 && acted > 0 && vouched > 0 && counts.doubtful > 0, 'each kind is there');
+  t.ok(counts.given > 70 && eachKind(), 'each kind is there');
 });
 
 /** A file of an agency → the faults that are found in it, beside one whole agency that ended and one that did not. */

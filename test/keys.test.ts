@@ -6,11 +6,11 @@ import { setTimeout as after } from 'node:timers/promises';
 import { createLocalJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
 import t from 'tap';
 import { type TokenKey, TokenKeys } from '../src/access/token-keys.ts';
-import { runCommand } from '../src/cli.ts';
 import { ProgramSigner } from '../src/keys/program.ts';
 import { closeKeys, loadKeys, rotateKey, tryKeys } from '../src/keys.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { type Signer, SignerUnavailable, signerInMemory } from '../src/signer.ts';
+import { runHere } from './support/command-line.ts';
 import { agencyKey, assertion, editedConfig, ISSUER, NOON, requestToken, startGateway, type TestGateway } from './support/gateway.ts';
 import { ORIGIN, rejection } from './support/log.ts';
 import { softToken } from './support/softhsm.ts';
@@ -509,14 +509,8 @@ t.test('oncegate keys rotate takes a key that is kept elsewhere', async (t) => {
   const command = commandOf('der', key);
   const shown = secretFile(pemOf(publicOf(key)));
   const run = async (...words: string[]): Promise<string> => {
-    const said: string[] = [];
-    const say = (text: string): void => void said.push(text);
-    const environment = {
-      ...{ host: '127.0.0.1', port: 0, configDirectory: 'config', dataDirectory: data, stateDirectory: data, issuer: ISSUER },
-      ...{ databaseUrl: undefined, redisUrl: undefined, logLevel: 'fatal', secret: () => undefined },
-    };
-    const line = { environment, serve: async () => 1, out: say, error: say, colour: false, stdin: process.stdin };
-    return `${await runCommand(['keys', 'rotate', ...words], line)} ${said.join('')}`;
+    const { code, out, error } = await runHere(['keys', 'rotate', ...words], { dataDirectory: data });
+    return `${code} ${out}${error}`;
   };
   t.match(await run('token', ...command.map((word) => `--program=${word}`), '--public', shown), /^0 a new key of tokens is used from /);
   t.strictSame(storedIn(data).token[0]?.key, { program: command, public: readFileSync(shown, 'utf8') });

@@ -30,6 +30,7 @@ import {
   type TestGateway,
 } from './support/gateway.ts';
 import { findRedis } from './support/redis.ts';
+import { until } from './support/waiting.ts';
 
 const seed = seedOf();
 t.comment(`seed ${seed}: SEED=${seed} shows this run again`);
@@ -41,12 +42,6 @@ const HUONG = '003301000034';
 const found = await findRedis();
 t.teardown(async () => typeof found !== 'string' && found.stop());
 const skip = typeof found === 'string' && found;
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; !(await holds()); await after(5)) {
-    if (Date.now() > end) throw new Error(`it did not come to hold: ${what}`);
-  }
-}
 
 const FEW: CatalogueLimits = {
   each: { agency: { perSecond: 1, burst: 10, perDay: 1000 }, officer: { perMinute: 6, perDay: 20 } },

@@ -473,7 +473,7 @@ t.test(
     for (const [i, subject] of people(13).entries()) await prefill(i % 2 === 0 ? one : two, subject, 'X01.1-261123-0001');
     await alerted(one, 1);
     // Both have looked by then.
-    await after(2500);
+    await after(1500);
     t.equal((await alerted(two, 1)).length, 1);
     t.equal(stopped.length, 1);
     await one.close();

@@ -2,13 +2,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { setTimeout as after } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { sandboxCitizenToken } from '../src/citizen-keys.ts';
 import type { CitizenIssuer } from '../src/domain.ts';
 import { ISSUER, startGateway, temporaryDirectory } from './support/gateway.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { until } from './support/waiting.ts';
 
 interface Operation {
   readonly summary?: string;
@@ -114,11 +114,8 @@ async function completed(): Promise<string> {
   const { prefill } = (await reply.json()) as { prefill: { id: string } };
   on.sandbox.tell('land', { mode: 'ok' });
   on.time.now += 60_000;
-  for (const end = Date.now() + 5000; Date.now() < end; await after(20)) {
-    const { status } = await fetch(`${on.address}/v1/prefills/${prefill.id}`, { headers });
-    if (status === 200) return prefill.id;
-  }
-  throw new Error('it was not completed');
+  await until('it is completed', async () => (await fetch(`${on.address}/v1/prefills/${prefill.id}`, { headers })).status === 200);
+  return prefill.id;
 }
 
 /** Somebody tries numbers one after the other, and the alert about it stands. */
@@ -129,9 +126,7 @@ async function suspected(): Promise<void> {
     const body = JSON.stringify({ ...request, subject: `09909910000${serial}` });
     await fetch(`${on.address}/v1/prefills`, { method: 'POST', headers, body });
   }
-  for (const end = Date.now() + 5000; Date.now() < end; await after(20))
-    if ((await on.entries()).some(({ kind }) => kind === 'alert')) return;
-  throw new Error('nobody was suspected');
+  await until('somebody is suspected', async () => (await on.entries()).some(({ kind }) => kind === 'alert'));
 }
 
 t.test('every example works, and what comes back is what the document shows', async (t) => {

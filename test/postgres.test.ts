@@ -8,6 +8,7 @@ import { openPostgresLog, type PostgresOptions } from '../src/audit/postgres.ts'
 import type { Batch, LogStore } from '../src/audit/store.ts';
 import { chance, seedOf } from './support/chance.ts';
 import { command, findPostgres, type OwnServer, type TestPostgres } from './support/postgres.ts';
+import { until } from './support/waiting.ts';
 import { stretchWire } from './support/wire.ts';
 
 /** For which a writer may be stopped. Milliseconds. */
@@ -31,12 +32,6 @@ function withServer(name: string, run: (t: Test, url: string, server: OwnServer)
     const { fresh, server } = found as TestPostgres & { server: OwnServer };
     await run(t, await fresh(), server);
   });
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; !(await holds()); await after(5)) {
-    if (Date.now() > end) throw new Error(`it did not come to hold: ${what}`);
-  }
 }
 
 async function open(t: Test, url: string, options: PostgresOptions = {}): Promise<LogStore> {

@@ -5,12 +5,12 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import t from 'tap';
 import { openCatalogue } from '../src/app.ts';
-import { runCommand } from '../src/cli.ts';
 import { procedureFile } from '../src/commands/procedure-file.ts';
 import { type FieldResult, inForce, type Prefill, type Procedure } from '../src/domain.ts';
 import { languageOf } from '../src/http/language.ts';
 import { personas } from '../src/sandbox/index.ts';
 import { chance, seedOf } from './support/chance.ts';
+import { runHere } from './support/command-line.ts';
 import { startGateway, temporaryDirectory } from './support/gateway.ts';
 
 const on = await startGateway();
@@ -454,11 +454,8 @@ t.test('oncegate procedure new starts a file that passes the check', async (t) =
   cpSync('config', config, { recursive: true });
   const file = (code: string): string => join(config, 'procedures', `${code}.yaml`);
   const run = async (...argv: string[]) => {
-    const said: string[] = [];
-    const say = (text: string): void => void said.push(text);
-    const environment = { configDirectory: config } as Parameters<typeof runCommand>[1]['environment'];
-    const line = { environment, serve: async () => 1, out: say, error: say, colour: false, stdin: (async function* () {})() };
-    return { code: await runCommand(['procedure', ...argv], line), said: said.join('\n') };
+    const { code, out, error } = await runHere(['procedure', ...argv], { configDirectory: config });
+    return { code, said: out + error };
   };
   t.match(await run('new', '1.014178'), { code: 0, said: /1\.014178\.yaml[\s\S]*oncegate check/ });
   t.match(

@@ -8,11 +8,11 @@ import canonicalize from 'canonicalize';
 import t from 'tap';
 import { openCheckpoint, parseVerifierKey } from '../src/audit/checkpoint.ts';
 import { verifyReply } from '../src/audit/verify.ts';
-import { runCommand } from '../src/cli.ts';
 import type { Prefill } from '../src/domain.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { startGateway } from './support/audit-gateway.ts';
 import { chance, seedOf } from './support/chance.ts';
+import { runHere } from './support/command-line.ts';
 import { makeLogKey } from './support/log.ts';
 import { Oracle } from './support/oracle.ts';
 
@@ -50,37 +50,7 @@ const CHOSEN = texts.reduce((best, text, n) => (proofLength(text) > proofLength(
 const saved = (n = CHOSEN): Saved => JSON.parse(texts[n] as string) as Saved;
 const request = requests[CHOSEN] as (typeof requests)[number];
 
-/** Runs the command line in this process, with `input` as its standard input. */
-async function oncegate(argv: string[], input = ''): Promise<{ code: number; out: string; error: string }> {
-  let [out, error] = ['', ''];
-  const environment = {
-    host: '',
-    port: 0,
-    configDirectory: 'config',
-    dataDirectory: data,
-    stateDirectory: data,
-    issuer: '',
-    databaseUrl: undefined,
-    redisUrl: undefined,
-    logLevel: 'silent',
-    secret: () => undefined,
-  };
-  const code = await runCommand(argv, {
-    environment,
-    serve: async () => 9,
-    out: (line) => {
-      out += `${line}\n`;
-    },
-    error: (line) => {
-      error += `${line}\n`;
-    },
-    colour: false,
-    stdin: (async function* () {
-      yield Buffer.from(input);
-    })(),
-  });
-  return { code, out, error };
-}
+const oncegate = (argv: string[], input = '') => runHere(argv, { dataDirectory: data, stateDirectory: data }, input);
 
 const file = (name: string, content: string | object): string => {
   const path = join(directory, name);

@@ -11,6 +11,7 @@ import { Bucket } from '../src/misuse/bucket.ts';
 import { shareThroughRedis } from '../src/misuse/exchange.ts';
 import { findAuthority } from './support/certificates.ts';
 import { findRedis, startRedis } from './support/redis.ts';
+import { until } from './support/waiting.ts';
 import { stretchWire } from './support/wire.ts';
 
 const found = await findRedis();
@@ -89,12 +90,6 @@ t.test('an address that is not understood as a whole is refused, and its passwor
   t.throws(() => redisSettings('rediss://h', 'no/such/file'), /no file that can be read/);
   t.throws(() => redisSettings('rediss://h', 'LICENSE'), /no certificate in PEM/);
 });
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; !(await holds()); await after(5)) {
-    if (Date.now() > end) throw new Error(`it did not come to hold: ${what}`);
-  }
-}
 
 /** A gateway's cache, connected and listening, with what it heard. */
 async function gateway(

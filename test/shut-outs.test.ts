@@ -1,7 +1,7 @@
 /** Whoever must be kept out is kept out: within a second, at every gateway, on record, whatever they hold already; and let in again. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync } from 'node:fs';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -17,10 +17,10 @@ import { openSqliteShutOuts } from '../src/access/shut-outs-sqlite.ts';
 import type { AuditEntry } from '../src/audit/entry.ts';
 import { LogUnavailable } from '../src/audit/log.ts';
 import { openSqliteLog } from '../src/audit/sqlite.ts';
-import { runCommand } from '../src/cli.ts';
 import { Problem } from '../src/problems.ts';
 import { startSandbox } from '../src/sandbox/index.ts';
 import { childToken, shiftedNow, startChild } from './support/child.ts';
+import { runHere } from './support/command-line.ts';
 import {
   ASSERTION_TYPE,
   agencyKey,
@@ -33,59 +33,26 @@ import {
   temporaryDirectory,
 } from './support/gateway.ts';
 import { makeLogKey, openLog } from './support/log.ts';
+import { isDatabase, openAt, placesFor } from './support/places.ts';
 import { freePort } from './support/ports.ts';
 import { command, findPostgres } from './support/postgres.ts';
 import { schemaCheck } from './support/schemas.ts';
+import { eventually } from './support/waiting.ts';
 
 const HOUR = 3_600_000;
 const check = schemaCheck();
 const sandbox = await startSandbox();
 const postgres = await findPostgres();
 const noPostgres = typeof postgres === 'string' ? postgres : false;
-const directories: string[] = [];
-const kept = (directory: string): string => {
-  directories.push(directory);
-  return directory;
-};
 t.teardown(async () => {
   await sandbox.close();
   if (typeof postgres !== 'string') await postgres.stop();
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
-
-/** Resolves with what `find` finds. */
-async function eventually<T>(find: () => Promise<T | undefined | false> | T | undefined | false, pause = 10): Promise<T> {
-  for (const end = Date.now() + 8000; Date.now() < end; await after(pause)) {
-    const found = await find();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error('it did not come');
-}
 
 // The stores
 
-const STORES: {
-  name: string;
-  skip: string | false;
-  make(): Promise<{ url: string | undefined; path: string; open(): Promise<ShutOutStore> }>;
-}[] = [
-  {
-    name: 'SQLite',
-    skip: false,
-    make: async () => {
-      const path = join(kept(temporaryDirectory()), 'a', 'shut-outs.db');
-      return { url: undefined, path, open: async () => openSqliteShutOuts(path) };
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    skip: noPostgres,
-    make: async () => {
-      const url = typeof postgres === 'string' ? '' : await postgres.fresh();
-      return { url, path: '', open: () => openPostgresShutOuts(url) };
-    },
-  },
-];
+const PLACES = placesFor('shut-outs.db', postgres);
+const openStore = (address: string): Promise<ShutOutStore> => openAt(address, openSqliteShutOuts, openPostgresShutOuts);
 
 const shutOutOf = (more: Partial<ShutOut> = {}): ShutOut => ({
   id: randomUUID(),
@@ -98,10 +65,10 @@ const shutOutOf = (more: Partial<ShutOut> = {}): ShutOut => ({
 });
 const add = (store: ShutOutStore, shutOut: ShutOut): Promise<void> => store.change(async () => shutOut);
 
-for (const { name, skip, make } of STORES) {
+for (const { name, skip, make } of PLACES) {
   t.test(`${name} keeps who is shut out`, { skip }, async (t) => {
-    const { url, open } = await make();
-    const [one, two] = await Promise.all([open(), open()]);
+    const address = await make();
+    const [one, two] = await Promise.all([openStore(address), openStore(address)]);
     t.strictSame(await one.since(0), []);
     const first = shutOutOf({ kind: 'officer', value: 'X01.1-0042', perMinute: 6, until: NOON + 5 });
     await add(one, first);
@@ -137,9 +104,9 @@ for (const { name, skip, make } of STORES) {
     t.strictSame(await one.since(7), [{ change: 8, shutOut: lifted }], 'what changes is in place of what was');
     t.equal((await one.since(0)).length, 7);
 
-    if (url !== undefined) {
+    if (isDatabase(address)) {
       const cut = one.change(async () => {
-        await command(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'`);
+        await command(address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'`);
         return shutOutOf();
       });
       await t.rejects(cut, 'a connection that breaks keeps nothing');
@@ -148,15 +115,15 @@ for (const { name, skip, make } of STORES) {
     }
     const count = (await two.since(0)).length;
     await Promise.all([one.close(), two.close()]);
-    const later = await open();
+    const later = await openStore(address);
     t.equal((await later.since(0)).length, count, 'they are there after a restart');
     await later.close();
   });
 
   t.test(`${name}: gateways that see the same misuse at once make one shut-out and one entry of it`, { skip }, async (t) => {
-    const { url, path } = await make();
+    const address = await make();
     const entries: AuditEntry[] = [];
-    const logStore = openSqliteLog(join(kept(temporaryDirectory()), 'log.db'));
+    const logStore = openSqliteLog(join(temporaryDirectory(), 'log.db'));
     const log = await openLog(logStore, makeLogKey());
     let away = false;
     const append: typeof log.append = async (entry, options) => {
@@ -171,7 +138,7 @@ for (const { name, skip, make } of STORES) {
     const time = { now: NOON };
     for (let i = 0; i < 3; i++) {
       const report = (what: string, about?: object): number => reports.push({ what, about });
-      const options = { path: path || 'unused', databaseUrl: url, clock: () => time.now, report };
+      const options = { path: address, databaseUrl: isDatabase(address) ? address : undefined, clock: () => time.now, report };
       const { keptOut, desk } = await openShutOuts(options, opened);
       gateways.push({ keptOut, desk: desk({ log: { append }, configDigest: 'none' }) });
     }
@@ -217,7 +184,7 @@ t.test('nobody fills the store: no agency with officials that it invents, no thi
   const time = { now: NOON };
   const clock = (): number => time.now;
   const keptOut = await openKeptOut(store, clock, () => {});
-  const logStore = openSqliteLog(join(kept(temporaryDirectory()), 'log.db'));
+  const logStore = openSqliteLog(join(temporaryDirectory(), 'log.db'));
   t.teardown(() => logStore.close());
   const log = await openLog(logStore, makeLogKey());
   const desk = shutOutDesk({ store, keptOut, log, configDigest: 'none', clock, told: () => {} });
@@ -244,7 +211,7 @@ t.test('nobody fills the store: no agency with officials that it invents, no thi
 });
 
 t.test('who is shut out is known from memory, also while the store is away', async (t) => {
-  const store = openSqliteShutOuts(join(kept(temporaryDirectory()), 'shut-outs.db'));
+  const store = openSqliteShutOuts(join(temporaryDirectory(), 'shut-outs.db'));
   t.teardown(() => store.close());
   await add(store, shutOutOf({ kind: 'supplier', whose: 'S01' }));
   await add(store, shutOutOf({ kind: 'key', whose: 'S02', value: 'one' }));
@@ -379,7 +346,7 @@ const deliveries = { address: `http://127.0.0.1:${(receiver.address() as Address
 
 const main = await startGateway({
   sandbox,
-  configDirectory: kept(editedConfig({ 'agencies/X01.1.yaml': (file) => ({ ...file, deliveries }) })),
+  configDirectory: editedConfig({ 'agencies/X01.1.yaml': (file) => ({ ...file, deliveries }) }),
 });
 t.teardown(() => main.close());
 
@@ -697,7 +664,7 @@ t.test('two gateways over one PostgreSQL', { skip: noPostgres }, async (t) => {
   const databaseUrl = typeof postgres === 'string' ? '' : await postgres.fresh();
   const one = await startGateway({ sandbox, databaseUrl });
   t.teardown(() => one.close());
-  const second = kept(temporaryDirectory());
+  const second = temporaryDirectory();
   copyFileSync(join(one.dataDirectory, 'keys.json'), join(second, 'keys.json'));
   cpSync(join(one.dataDirectory, 'agencies'), join(second, 'agencies'), { recursive: true });
   const two = await startGateway({ sandbox, databaseUrl, dataDirectory: second });
@@ -722,7 +689,7 @@ async function follows(t: Test, id: string, done: () => Promise<boolean>): Promi
 }
 
 t.test('two processes over one data directory, one of them killed; and a restart', async (t) => {
-  const data = kept(temporaryDirectory());
+  const data = temporaryDirectory();
   const issuer = { ONCEGATE_ISSUER: 'http://gateways.test' };
   const one = await startChild(data, await freePort(), issuer);
   t.teardown(() => one.process.kill('SIGKILL'));
@@ -750,15 +717,10 @@ t.test('the command line of an operator; and a store that goes away', async (t) 
   const on = await startGateway({ sandbox, issuer, port, now: Date.now() });
   t.teardown(() => on.close());
   const run = async (...argv: string[]): Promise<{ code: number; said: string }> => {
-    let said = '';
     // The command line has the clock of this machine.
     on.time.now = Date.now();
-    const hear = (text: string): void => void (said += `${text}\n`);
-    const environment = { issuer, dataDirectory: on.dataDirectory, configDirectory: 'config' } as Parameters<
-      typeof runCommand
-    >[1]['environment'];
-    const code = await runCommand(argv, { environment, serve: async () => 1, out: hear, error: hear, colour: false, stdin: process.stdin });
-    return { code, said };
+    const { code, out, error } = await runHere(argv, { issuer, dataDirectory: on.dataDirectory });
+    return { code, said: out + error };
   };
   const why = ['--reason', 'a test of commands', '--officer', 'X00.1-0001'];
   const { kid = '' } = agencyKey(on.dataDirectory, 'X01.1');

@@ -1,6 +1,5 @@
 /** Views in databases as sources: the contract of `src/adapter.ts` against real servers, and what only databases can do to a look-up. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as after } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import t, { type Test } from 'tap';
@@ -10,6 +9,7 @@ import { makeWorld } from '../src/sandbox/people.ts';
 import { findAuthority } from './support/certificates.ts';
 import { makeRegisters, REGISTERS, TABLES, VIEWS } from './support/registers.ts';
 import { type Kind, mysqlKind, PASSWORD, postgresKind } from './support/view-kinds.ts';
+import { eventually } from './support/waiting.ts';
 import { stretchWire } from './support/wire.ts';
 
 // A day that is shifted shows best where the process, the server and the country are in three different days.
@@ -39,12 +39,6 @@ const UNKNOWN = { person: '003091000199', certificate: 'ZZ 99999999' };
 
 const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 const quiet = sockets();
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; !(await holds()); await after(5)) {
-    if (Date.now() > end) throw new Error('it did not come to hold');
-  }
-}
 
 /** The failure, after checking that it tells nothing of the key or of what the database holds. */
 async function failureOf(lookUp: Promise<unknown>, ...secrets: string[]): Promise<SourceError> {
@@ -173,30 +167,30 @@ async function contract(t: Test, kind: Kind, dataset: string, make: Make): Promi
   await adapter.close();
 
   await t.test('an abort ends it with the signal’s reason, at the server too, and leaves no socket', async (t) => {
-    await until(() => sockets() === quiet);
+    await eventually(() => sockets() === quiet);
     const own = make();
     const unlock = await kind.lock(TABLES);
     const abort = new AbortController();
     const reason = new Error('enough');
     const waiting = Array.from({ length: 20 }, () => own.lookUp({ dataset, key: one }, abort.signal).catch((error: unknown) => error));
-    await until(async () => (await kind.busy()) === 8);
+    await eventually(async () => (await kind.busy()) === 8);
     abort.abort(reason);
     t.strictSame(new Set(await Promise.all(waiting)), new Set([reason]));
-    await until(async () => (await kind.connected()) === 0);
+    await eventually(async () => (await kind.connected()) === 0);
     t.equal(await own.lookUp({ dataset, key: one }, abort.signal).catch((error: unknown) => error), reason, 'aborted before it began');
     await unlock();
-    await until(() => sockets() === quiet);
+    await eventually(() => sockets() === quiet);
     t.ok((await own.lookUp({ dataset, key: one }, never)).found, 'and the next is answered');
     await own.close();
   });
 
   await t.test('closing releases the connections', async (t) => {
-    await until(() => sockets() === quiet);
+    await eventually(() => sockets() === quiet);
     const own = make();
     await own.lookUp({ dataset, key: one }, never);
     t.ok(sockets() > quiet, 'kept for the next question');
     await own.close();
-    await until(() => sockets() === quiet);
+    await eventually(() => sockets() === quiet);
   });
 }
 
@@ -207,14 +201,14 @@ async function broken(t: Test, kind: Kind, make: Make): Promise<void> {
     const adapter = make();
     const unlock = await kind.lock(TABLES);
     const waiting = failureOf(adapter.lookUp(PERSON, never), KEY);
-    await until(async () => (await kind.busy()) === 1);
+    await eventually(async () => (await kind.busy()) === 1);
     await kind.kill();
     t.match(await waiting, { reason: 'unreachable' });
     await unlock();
     t.ok((await adapter.lookUp(PERSON, never)).found);
     await kind.kill();
-    await until(async () => (await kind.connected()) === 0);
-    await until(() => sockets() === quiet);
+    await eventually(async () => (await kind.connected()) === 0);
+    await eventually(() => sockets() === quiet);
     t.ok((await adapter.lookUp(PERSON, never)).found, 'one that broke while it had nothing to do is not even noticed');
     await adapter.close();
   });
@@ -223,7 +217,7 @@ async function broken(t: Test, kind: Kind, make: Make): Promise<void> {
     const adapter = make({ timeoutMs: 200 });
     const unlock = await kind.lock(TABLES);
     t.match(await failureOf(adapter.lookUp(PERSON, never), KEY), { reason: 'timeout' });
-    await until(async () => (await kind.busy()) === 0);
+    await eventually(async () => (await kind.busy()) === 0);
     await unlock();
     await adapter.close();
   });

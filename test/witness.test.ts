@@ -22,6 +22,7 @@ import { describeApi } from '../src/http/openapi.ts';
 import { buildServer } from '../src/http/server.ts';
 import { witnessRoutes } from '../src/http/witness.ts';
 import { signerInMemory } from '../src/signer.ts';
+import { openAt, placesFor } from './support/places.ts';
 import { freePort } from './support/ports.ts';
 import { findPostgres } from './support/postgres.ts';
 import { POST_QUANTUM } from './support/public-notes.ts';
@@ -35,32 +36,16 @@ const ed25519 = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
 const postgres = await findPostgres();
 t.teardown(() => typeof postgres === 'string' || postgres.stop());
 
-/** Every store of a witness: how one is opened on a new place, and again on the same. */
-const STORES: { name: string; skip?: string; make(t: Test): Promise<() => Promise<WitnessStore>> }[] = [
-  {
-    name: 'SQLite',
-    make: async (t) => {
-      const file = join(t.testdir(), 'a', 'witness.db');
-      return async () => openSqliteWitness(file);
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    ...(typeof postgres === 'string' ? { skip: postgres } : {}),
-    make: async () => {
-      const url = typeof postgres === 'string' ? '' : await postgres.fresh();
-      return async () => {
-        const pool = new pg.Pool({ connectionString: url });
-        return { ...(await openPostgresWitness(pool)), close: () => pool.end() };
-      };
-    },
-  },
-];
+const openWitness = (address: string): Promise<WitnessStore> =>
+  openAt(address, openSqliteWitness, async (url) => {
+    const pool = new pg.Pool({ connectionString: url });
+    return { ...(await openPostgresWitness(pool)), close: () => pool.end() };
+  });
 
-for (const { name, skip, make } of STORES) {
-  t.test(`${name} keeps what a witness remembers`, { skip: skip ?? false }, async (t) => {
-    const open = await make(t);
-    const [one, two] = await Promise.all([open(), open()]);
+for (const { name, skip, make } of placesFor('witness.db', postgres)) {
+  t.test(`${name} keeps what a witness remembers`, { skip }, async (t) => {
+    const address = await make();
+    const [one, two] = await Promise.all([openWitness(address), openWitness(address)]);
     t.equal(await one.last('a'), undefined);
     t.equal(await one.replace('a', 3, 5, 'from nothing'), false, 'there is no head of that size yet');
     t.equal(await one.replace('a', 0, 5, 'five'), true);
@@ -84,7 +69,7 @@ for (const { name, skip, make } of STORES) {
       t.strictSame(await one.last(origin), { size: 10 + won.indexOf(true), note: `head ${won.indexOf(true)}` }, 'and it is that one');
     }
     await Promise.all([one.close(), two.close()]);
-    const again = await open();
+    const again = await openWitness(address);
     t.match(await again.last('b'), { note: 'the longest' }, 'and is there after a restart');
     await again.close();
   });

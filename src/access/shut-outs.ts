@@ -1,6 +1,6 @@
 /** Who is kept out: what is known of each, and what a store of them is. Every store passes the suite in `test/shut-outs.test.ts`. */
 
-export const SHUT_OUT_KINDS = ['agency', 'key', 'token', 'supplier', 'officer'] as const;
+const SHUT_OUT_KINDS = ['agency', 'key', 'token', 'supplier', 'officer'] as const;
 export type ShutOutKind = (typeof SHUT_OUT_KINDS)[number];
 
 export interface Target {

@@ -151,7 +151,7 @@ function ofEntry(entry: AuditEntry, shaped: Shaper): Facts {
 /** Months since the year 0 of a month YYYY-MM. */
 export const monthNumber = (month: string): number => Number(month.slice(0, -3)) * 12 + Number(month.slice(-2)) - 1;
 /** Two grants of an agency may have had one name, for one procedure after the other. */
-export const grantWord = (procedure: string, grant: string): string => wordOf('grant', `${procedure}\n${grant}`);
+const grantWord = (procedure: string, grant: string): string => wordOf('grant', `${procedure}\n${grant}`);
 
 const USED: readonly (string | undefined)[] = ['answered', 'compared', 'mismatch', 'reported'];
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Fault } from './faults.ts';
 
 /** The kinds of files that have a directory, and which; an operator may do without those of `OPTIONAL`. */
-export const FOLDERS = {
+const FOLDERS = {
   agency: 'agencies',
   supplier: 'suppliers',
   issuer: 'issuers',

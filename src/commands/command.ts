@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
-import type { Environment } from '../app.ts';
 import { parseVerifierKey, type VerifierKey } from '../audit/checkpoint.ts';
 import { Client, ClientError } from '../client.ts';
+import type { Environment } from '../environment.ts';
 import { agencyKeyPath } from '../keys.ts';
 
 export interface CommandLine {

@@ -1,7 +1,7 @@
 /** `oncegate prefill`: a filled form and a judged dossier, for people to read. */
 import { parseArgs } from 'node:util';
-import type { Environment } from '../app.ts';
 import { dayInVietnam } from '../domain.ts';
+import type { Environment } from '../environment.ts';
 import { type Language, printReply } from '../print.ts';
 import { type Command, client, required, UsageError } from './command.ts';
 

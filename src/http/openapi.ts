@@ -1,4 +1,6 @@
 /** The OpenAPI 3.1 document, made from the schemas that validate, and a page to read and try it that works without internet. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
@@ -74,4 +76,15 @@ function restNamed(schema: FastifySchema): FastifySchema {
   const named = (name: string): string => (name === '*' ? 'path' : name);
   const properties = Object.fromEntries(Object.entries(params.properties).map(([name, property]) => [named(name), property]));
   return { ...schema, params: { ...params, properties, required: params.required.map(named) } };
+}
+
+/** The schemas of the HTTP interface; replies that were recorded in the sandbox are their examples. */
+export function apiSchemas(directory: string): object[] {
+  const read = (file: string): object => JSON.parse(readFileSync(join(directory, file), 'utf8')) as object;
+  const examples = new Set(readdirSync(join(directory, 'examples')));
+  return readdirSync(join(directory, 'api')).map((file) => {
+    const schema = read(`api/${file}`) as { $id: string };
+    const example = `${schema.$id}.json`;
+    return examples.has(example) ? { ...schema, examples: [read(`examples/${example}`)] } : schema;
+  });
 }

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as after } from 'node:timers/promises';
 import type { JsonObject, JsonValue } from '../adapter.ts';
 
-export const MODES = ['ok', 'slow', 'fail', 'hang', 'garbage', 'wrong-subject', 'flood'] as const;
+const MODES = ['ok', 'slow', 'fail', 'hang', 'garbage', 'wrong-subject', 'flood'] as const;
 
 /**
  * `slow` answers after a delay, `fail` with an error of the registry's dialect, `hang` never, `garbage` with what is not an answer,

@@ -7,7 +7,7 @@ import { COMMUNES, house } from './places.ts';
 import type { Random } from './random.ts';
 
 /** Not assigned to any place of registration, so no real person has such a number. */
-export const PREFIXES = ['000', '003', '099'] as const;
+const PREFIXES = ['000', '003', '099'] as const;
 
 /** Who lives where: the majority everywhere, others where their people do live. */
 const PEOPLES = [

@@ -1,18 +1,19 @@
 /** A whole gateway with its sandbox, listening on loopback, with its own data directory, clock and log lines: for tests of the HTTP edge. */
 import { randomUUID } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
-import { createGateway, type Environment, type Gateway } from '../../src/app.ts';
+import { createGateway, type Gateway } from '../../src/app.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { LogStore } from '../../src/audit/store.ts';
+import type { Environment } from '../../src/environment.ts';
 import { agencyKeyPath } from '../../src/keys.ts';
 import type { Act } from '../../src/misuse/act.ts';
 import { SANDBOX_SOURCES, type Sandbox, startSandbox } from '../../src/sandbox/index.ts';
+import { temporaryDirectory } from './directories.ts';
 
 export const ISSUER = 'https://oncegate.test';
 /** A moment at which every sandbox grant is in force. */
@@ -138,7 +139,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   };
 }
 
-export const temporaryDirectory = (): string => mkdtempSync(join(tmpdir(), 'oncegate-test-'));
+export { temporaryDirectory };
 
 /** The private key that the sandbox made for an agency. */
 export const agencyKey = (dataDirectory: string, agency: string): JWK =>

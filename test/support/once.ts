@@ -2,8 +2,14 @@
 import type { OnceStore } from '../../src/access/once.ts';
 import { openPostgresOnce } from '../../src/access/once-postgres.ts';
 import { openSqliteOnce } from '../../src/access/once-sqlite.ts';
+import { openAt } from './places.ts';
 
 export const openOnceAt = async (
   address: string,
   settings: { readonly clock: () => number; readonly durable: boolean },
-): Promise<OnceStore> => (address.startsWith('postgres:') ? openPostgresOnce(address, settings) : openSqliteOnce(address, settings));
+): Promise<OnceStore> =>
+  openAt(
+    address,
+    (path) => openSqliteOnce(path, settings),
+    (url) => openPostgresOnce(url, settings),
+  );

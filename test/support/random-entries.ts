@@ -29,7 +29,7 @@ export const PEOPLE = names('pseudonym', 200);
 const LAWS = names('law-', 4);
 const SOURCES = names('source-', 4);
 const FIELDS = names('/field', 9);
-export const GRANTS = names('grant-', 3);
+const GRANTS = names('grant-', 3);
 const SUPPLIERS = names('S', 2);
 const OUTCOMES = ['answered', 'answered', 'compared', 'abandoned', 'forbidden', '__proto__'];
 const IDS = Array.from({ length: 500 }, (_, i) =>

@@ -31,7 +31,7 @@ const CREDENTIAL = 'between the two of us';
 export const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Members as elements, null as nil, an item of a list as an element `Item` in one of the list's. */
-export function toXml(value: JsonValue, name: string): string {
+function toXml(value: JsonValue, name: string): string {
   if (value === null) return `<${name} xsi:nil="true"/>`;
   if (Array.isArray(value)) return `<${name}>${value.map((item) => toXml(item, 'Item')).join('\n  ')}</${name}>`;
   if (typeof value !== 'object') return `<${name}>${escaped(String(value))}</${name}>`;

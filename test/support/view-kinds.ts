@@ -9,7 +9,7 @@ import { findMariadb, type Proof, tell } from './mariadb.ts';
 import { command, findPostgres } from './postgres.ts';
 import { SQL, type Sql } from './registers.ts';
 
-export const READER = 'oncegate_reader';
+const READER = 'oncegate_reader';
 export const PASSWORD = 'a secret: of the reader’s @';
 
 export interface Kind {
@@ -46,7 +46,7 @@ export interface OwnKind {
 
 const count = (rows: Record<string, unknown>[]): number => Number(rows[0]?.n);
 
-export function readersAddress(admin: string): URL {
+function readersAddress(admin: string): URL {
   const address = new URL(`${admin}?sslmode=disable`);
   address.username = READER;
   address.password = '';

@@ -52,7 +52,7 @@ function nameOf(type: keyof typeof KINDS, name: string, english = plain(name)): 
 }
 
 /** What kind a unit of the new list was of on a day. */
-export const typeOn = <Type>({ type, changes }: { readonly type: Type; readonly changes: readonly Retyped<Type>[] }, day: string): Type =>
+const typeOn = <Type>({ type, changes }: { readonly type: Type; readonly changes: readonly Retyped<Type>[] }, day: string): Type =>
   changes.findLast(({ on }) => on <= day)?.to ?? type;
 
 export function provinceOf(tables: Tables, code: string, day: string): Unit | undefined {
