@@ -81,7 +81,9 @@ const VOLATILE = new Set([
   'completes',
   'behind',
 ]);
-const steady = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) ? '…' : inner)));
+/** An alert comes when it comes, between whatever entries. */
+const steady = (value: unknown, path: string): unknown =>
+  JSON.parse(JSON.stringify(value, (member, inner) => (VOLATILE.has(member) || (path === ALERTS && member === 'index') ? '…' : inner)));
 
 const agencyFor = (scopes: readonly string[]): string =>
   scopes.includes('operate') ? 'X00.1' : scopes.includes('audit') ? 'X09.1' : scopes.includes('changes') ? 'X05.1' : 'X01.1';
@@ -126,7 +128,7 @@ async function suspected(): Promise<void> {
     const body = JSON.stringify({ ...request, subject: `09909910000${serial}` });
     await fetch(`${on.address}/v1/prefills`, { method: 'POST', headers, body });
   }
-  await until('somebody is suspected', async () => (await on.entries()).some(({ kind }) => kind === 'alert'));
+  await until('somebody is suspected', async () => (await on.alerts()).length > 0);
 }
 
 t.test('every example works, and what comes back is what the document shows', async (t) => {
@@ -173,8 +175,8 @@ t.test('every example works, and what comes back is what the document shows', as
     }
     const shown = document.components.schemas[schema]?.examples?.[0];
     t.strictSame(
-      steady(shown),
-      steady(value),
+      steady(shown, path),
+      steady(value, path),
       `${name} shows a real answer (UPDATE_EXAMPLES=1 npx tap test/openapi.test.ts writes them anew)`,
     );
     check(schema, shown);
