@@ -19,7 +19,7 @@ export interface ExchangeTools extends ResolveTools, RecordTools, AuthoriseTools
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly reviews?: Reviews;
-  /** Looks at the numbers that are asked about; on record they are pseudonyms. */
+  /** Looks at the numbers that are asked about, once it is known that the official is the caller's; on record they are pseudonyms. */
   readonly sequence?: { see(caller: Caller, request: PrefillRequest): void };
 }
 
@@ -58,7 +58,6 @@ export function exchange(
   tools: ExchangeTools & { readonly keeper?: Keeper },
   gone: AbortSignal,
 ): Promise<Reply | undefined> {
-  tools.sequence?.see(caller, request);
   const record = new ExchangeRecord(tools, caller, request);
   return refusedOnRecord(record, async () => {
     tools.admit(caller, request);
@@ -130,6 +129,8 @@ async function answered(
   gone: AbortSignal,
 ): Promise<Answered> {
   const authorised = authorise(caller, request, tools);
+  // What the gateway asks again by itself was looked at when it was asked.
+  if (tools.errand !== 'completion') tools.sequence?.see(caller, request);
   const planned = plan(authorised);
   return { authorised, planned, resolved: await resolveInTime(record, authorised, planned, tools, gone) };
 }

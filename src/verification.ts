@@ -21,10 +21,10 @@ export async function verification(
   gone: AbortSignal,
 ): Promise<{ verification: string; receipt: Receipt } | undefined> {
   const { claims = {}, questions = [], ...request } = body;
-  tools.sequence?.see(caller, request);
   const record = new ExchangeRecord(tools, caller, request, { body });
   const work = async (): Promise<{ verification: string; receipt: Receipt } | undefined> => {
     const authorised = authorise(caller, request, tools);
+    tools.sequence?.see(caller, request);
     const planned = planFields(authorised, [...claimed(authorised, claims), ...questioned(authorised, questions)]);
     const resolved = await resolveInTime(record, authorised, planned, tools, gone);
     if (gone.aborted) {

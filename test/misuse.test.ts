@@ -58,7 +58,7 @@ const settingsOf = ({ misuse, agencies = {}, people = {} }: Setting): WatchSetti
   return { rules, agencies: new Map(own), people: new Map(Object.entries(people)), things: new Set(['1.004222 dwelling']) };
 };
 
-const NONE: Customs = { officers: new Map(), median: undefined };
+const NONE: Customs = { officers: new Map(), median: undefined, agency: undefined };
 
 /** What is found, as `code count/threshold`, each once. */
 function found(entries: readonly AuditEntry[], setting: Setting = {}): string[] {
@@ -72,8 +72,8 @@ function found(entries: readonly AuditEntry[], setting: Setting = {}): string[] 
 }
 
 const usual =
-  (median: number, officers: Record<string, number> = {}) =>
-  (): Customs => ({ officers: new Map(Object.entries(officers)), median });
+  (median: number, officers: Record<string, number> = {}, agency?: number) =>
+  (): Customs => ({ officers: new Map(Object.entries(officers)), median, agency });
 const CLINIC = { 'X01.1': { worksAtNight: true } };
 const NIGHT = MONDAY + HOURS(12);
 const SATURDAY = MONDAY + 5 * DAY;
@@ -119,9 +119,28 @@ const ATTACKS: readonly (readonly [rule: string, entries: AuditEntry[], finds: s
     ['over-custom 451/450'],
     { customs: usual(90) },
   ],
+  [
+    'far more than the agency does on other days, under a new name and dossier each time, each at leisure',
+    times(1501, (i) => ({ officer: `X01.1-${i}`, dossier: `D${i}`, people: [`p${i}`] })),
+    ['agency-over-custom 1501/1500'],
+    { customs: usual(60, {}, 500) },
+  ],
+  [
+    'in the name of a machine',
+    times(1501, (i) => ({ officer: 'X01.1-M', dossier: `D${i}`, people: [`p${i}`] })),
+    ['agency-over-custom 1501/1500'],
+    { agencies: { 'X01.1': { automated: ['X01.1-M'] } }, customs: usual(60, {}, 500) },
+  ],
 ];
 t.test('each attack is found', async (t) => {
   for (const [rule, entries, finds, setting] of ATTACKS) t.strictSame(found(entries, setting), finds, rule);
+});
+
+t.test('who put most of its people into a dossier is named, not a colleague who came last', async (t) => {
+  const suspected: (string | undefined)[] = [];
+  const rules = new Rules(settingsOf({}), ({ officer }) => suspected.push(officer));
+  for (const entry of times(13, (i) => ({ people: [`p${i}`], officer: i < 12 ? 'X01.1-0042' : 'X01.1-0043' }))) rules.see(entry);
+  t.strictSame(suspected, ['X01.1-0042']);
 });
 
 const HEIRS = { people: { '1.012784': 30 } };
@@ -172,6 +191,7 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
   const random = chance(seed);
   const findings = new Map<string, Finding>();
   const counts = new Map<string, number[]>();
+  const totals = new Map<string, number[]>();
   const rules = new Rules(settingsOf({}), (finding) => void findings.set(finding.id, finding));
   let now = 0;
   const sequence = new Sequence(
@@ -183,7 +203,9 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
     const means = [...counts].flatMap(([name, days]): [string, number][] =>
       name.startsWith(agency) && days.length >= 3 ? [[name, days.reduce((a, b) => a + b, 0) / days.length]] : [],
     );
-    return { officers: new Map(means), median: means.map(([, mean]) => mean).sort((a, b) => a - b)[means.length >> 1] };
+    const byDay = totals.get(agency) ?? [];
+    const all = byDay.length < 3 ? undefined : byDay.reduce((a, b) => a + b, 0) / byDay.length;
+    return { officers: new Map(means), median: means.map(([, mean]) => mean).sort((a, b) => a - b)[means.length >> 1], agency: all };
   };
   const person = (): string =>
     `0${10 + random(60)}${random(4)}${String(random(100)).padStart(2, '0')}${String(random(1_000_000)).padStart(6, '0')}`;
@@ -204,6 +226,7 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
       }
       if (requests > 0) counts.set(officer, [...(counts.get(officer) ?? []).slice(-28), requests]);
     }
+    const todays = Map.groupBy(work, ({ agency }) => agency);
     for (const { at, people, ...who } of work.sort((a, b) => a.at - b.at)) {
       now = at;
       const [subject = '', ...others] = people;
@@ -212,6 +235,7 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
       rules.see(read({ ...who, at, people }));
       for (const wanted of rules.wanted()) rules.learn(wanted, customs(wanted.agency));
     }
+    for (const [agency, done] of todays) totals.set(agency, [...(totals.get(agency) ?? []), done.length]);
     if (day % 10 !== 9) continue;
     t.equal(findings.size, 0, `nothing by day ${day}`);
     for (const entry of times(13, (i) => ({ agency: 'H00', officer: 'H00-0', dossier: 'theft', people: [`p${i}`], at: now })))
@@ -313,6 +337,7 @@ t.test('what is usual is counted as the log is followed', async (t) => {
       ['X01.1-2', 1],
     ]),
     median: 5,
+    agency: (2 + 3 + 4 + 6 + 1 + 1 + 1 + 50 + 50) / 3,
   });
   t.strictSame(await search.customs('X02.1', monday, monday + 3), NONE);
   await search.close();

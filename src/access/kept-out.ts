@@ -1,6 +1,6 @@
 /** Who is kept out, in memory: it is asked for every request, so nobody waits for a database. */
 import { Problem } from '../problems.ts';
-import { type Changed, holds, nameOf, type ShutOut, type ShutOutStore } from './shut-outs.ts';
+import { type Changed, concerns, holds, nameOf, type ShutOut, type ShutOutStore } from './shut-outs.ts';
 
 /** What of a caller can be shut out. */
 export interface Shown {
@@ -67,16 +67,17 @@ export async function openKeptOut(
     const now = clock();
     return named.get(name)?.filter((one) => holds(one, now)) ?? [];
   };
-  const officers = (officer: string): ShutOut[] => (named.size === 0 ? [] : holding(nameOf({ kind: 'officer', value: officer })));
+  const officers = (agency: string, officer: string): ShutOut[] =>
+    named.size === 0 ? [] : holding(nameOf({ kind: 'officer', value: officer })).filter((one) => concerns(one, agency));
 
   await look();
   return {
     shutOut: (caller) => named.size > 0 && namesOf(caller).some((name) => holding(name).length > 0),
-    checkOfficer(_agency, officer) {
-      if (officers(officer).some(({ perMinute }) => perMinute === undefined)) throw new Problem('officer-stopped');
+    checkOfficer(agency, officer) {
+      if (officers(agency, officer).some(({ perMinute }) => perMinute === undefined)) throw new Problem('officer-stopped');
     },
-    pace(_agency, officer) {
-      const paces = officers(officer).flatMap(({ perMinute }) => perMinute ?? []);
+    pace(agency, officer) {
+      const paces = officers(agency, officer).flatMap(({ perMinute }) => perMinute ?? []);
       return paces.length === 0 ? undefined : Math.min(...paces);
     },
     all: () => [...known.values()],

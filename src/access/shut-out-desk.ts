@@ -5,7 +5,7 @@ import { type AuditLog, LogUnavailable } from '../audit/log.ts';
 import type { Clock } from '../domain.ts';
 import { Problem } from '../problems.ts';
 import type { KeptOut } from './kept-out.ts';
-import { type Doer, holds, nameOf, type ShutOut, type ShutOutStore, type Target } from './shut-outs.ts';
+import { concerns, type Doer, GATEWAY, holds, nameOf, type ShutOut, type ShutOutStore, type Target } from './shut-outs.ts';
 
 export interface DeskTools {
   readonly store: ShutOutStore;
@@ -42,7 +42,6 @@ export interface ShutOutDesk {
   }): Promise<ShutOut | undefined>;
 }
 
-const GATEWAY = 'gateway';
 /** A stolen key of an operator shuts out no more than so many a minute before somebody notices; no operator writes so fast. */
 const MOST_A_MINUTE = 60;
 /** Who its officials are an agency says itself: with invented ones it could otherwise fill the store. */
@@ -146,7 +145,7 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
         .sort((a, b) => b.from - a.from || (a.id < b.id ? -1 : 1)),
     async stop({ agency, officer, ...how }) {
       const wanted: Wanted = { kind: 'officer', whose: agency, value: officer, ...how };
-      const own = (one: ShutOut): boolean => one.by.agency === GATEWAY && holds(one, clock());
+      const own = (one: ShutOut): boolean => one.by.agency === GATEWAY && concerns(one, agency) && holds(one, clock());
       const known = keptOut.all().find((one) => own(one) && alike(one, wanted));
       if (known !== undefined) return known;
       let made: ShutOut | undefined;
@@ -154,7 +153,7 @@ export function shutOutDesk(tools: DeskTools): ShutOutDesk {
         const mine = kept.filter(own);
         const same = mine.find((one) => alike(one, wanted));
         if (same !== undefined) return { shutOut: same };
-        if (mine.filter(({ whose }) => whose === agency).length >= MOST_OF_AN_AGENCY) return undefined;
+        if (mine.length >= MOST_OF_AN_AGENCY) return undefined;
         const begun = make(wanted, { agency: GATEWAY });
         made = begun.shutOut;
         return begun;

@@ -46,10 +46,19 @@ export interface ShutOutStore {
   close(): Promise<void>;
 }
 
+/** Whom the log and the store name where no operator acted. */
+export const GATEWAY = 'gateway';
+
+/**
+ * Whether it is about what this agency asks. Who its officials are an agency says itself: what the gateway saw there keeps the official out there alone, or any
+ * agency could have those of another stopped.
+ */
+export const concerns = ({ by, whose }: ShutOut, agency: string): boolean => by.agency !== GATEWAY || whose === agency;
+
 /** Whether it keeps somebody out at that moment. */
 export const holds = ({ lifted, until = Number.POSITIVE_INFINITY }: ShutOut, now: number): boolean => lifted === undefined && now < until;
 
-/** What it is looked up by. An official is the same one whichever unit asks in their name. */
+/** What it is looked up by. An official is the same one whichever unit asks in their name, where an operator shut them out. */
 export function nameOf({ kind, whose, value }: Target): string {
   if (kind === 'key') return `key ${whose} ${value}`;
   return `${kind} ${kind === 'agency' || kind === 'supplier' ? whose : value}`;

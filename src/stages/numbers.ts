@@ -16,23 +16,29 @@ const DAY_MS = 86_400_000;
  * clear, so neither may be a person's number.
  */
 export function checkNumbers({ officer, dossier, persons }: Named, agency: Agency, today: string): void {
-  const own = [{ of: agency.id, below: true }];
   const errors: RequestFault[] = [];
   const fault = (pointer: string, detail: string): void => void errors.push({ pointer, detail });
   if (officer !== undefined) {
-    const [of = '', number = ''] = officer.split('-');
-    if (!fits(of, number, agency.officers ?? own, today)) fault('/officer', 'must be of the calling agency, in a form that its file takes');
+    if (!isOfficer(officer, agency, today)) fault('/officer', 'must be of the calling agency, in a form that its file takes');
     else if (spells(officer, persons)) fault('/officer', 'must not be the number of a person');
   }
   if (dossier !== undefined) {
     const [of = '', date = '', number = ''] = dossier.split('-');
-    if (!fits(of, number, agency.dossiers ?? own, today))
+    if (!fits(of, number, agency.dossiers ?? [ownOf(agency)], today))
       fault('/dossier', 'must be a dossier of the calling agency, in a form that its file takes');
     else if (!isDayBy(date, today)) fault('/dossier', 'must hold a day of the calendar, at the latest tomorrow');
     else if (spells(dossier, persons)) fault('/dossier', 'must not be the number of a person');
   }
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
 }
+
+/** Whether it can be an official of the agency on that day. */
+export function isOfficer(officer: string, agency: Pick<Agency, 'id' | 'officers'>, today: string): boolean {
+  const [of = '', number = ''] = officer.split('-');
+  return fits(of, number, agency.officers ?? [ownOf(agency)], today);
+}
+
+const ownOf = ({ id }: Pick<Agency, 'id'>): NumberForm => ({ of: id, below: true });
 
 /** Whether one of the persons' numbers can be read in it, whatever stands between the digits. */
 export function spells(text: string, persons: readonly string[]): boolean {

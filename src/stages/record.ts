@@ -4,11 +4,24 @@ import { actorIn } from '../access/mandates.ts';
 import { canonicalJson } from '../audit/canonical.ts';
 import type { AuditEntry, SourceUse } from '../audit/entry.ts';
 import { type AuditLog, LogUnavailable } from '../audit/log.ts';
-import type { Authorised, Caller, Clock, Grant, Opened, Plan, Prefill, PrefillRequest, Procedure, Receipt, Resolved } from '../domain.ts';
+import {
+  type Authorised,
+  type Caller,
+  type Clock,
+  dayInVietnam,
+  type Grant,
+  type Opened,
+  type Plan,
+  type Prefill,
+  type PrefillRequest,
+  type Procedure,
+  type Receipt,
+  type Resolved,
+} from '../domain.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Pseudonyms } from '../pseudonyms.ts';
 import { fewRandomBytes } from '../random.ts';
-import { spells } from './numbers.ts';
+import { isOfficer, spells } from './numbers.ts';
 
 export interface RecordTools {
   readonly log: AuditLog;
@@ -115,7 +128,11 @@ export class ExchangeRecord {
 
   /** Whoever the caller named is on record, though no procedure may know the role: a person's number has twelve digits whatever it is called. */
   async refuse(code: ProblemCode): Promise<void> {
-    const { procedure, dossier, officer, subject, related = {} } = this.#request;
+    const { procedure, dossier, subject, related = {} } = this.#request;
+    const { agency } = this.#caller;
+    // What another agency's people did is not for this one to say, nor what a colleague did for whom the token names.
+    const officer = this.#caller.officer ?? this.#request.officer;
+    const known = isOfficer(officer, agency, dayInVietnam(this.#tools.clock()));
     const persons = Object.entries({ ...related, subject }).filter(([, key]) => /^[0-9]{12}$/.test(key));
     const named = persons.map(([role, key], i) => [ROLE.test(role) ? role : `related${i}`, this.#tools.pseudonyms.of('person', key)]);
     const subjects = Object.fromEntries(named) as Record<string, string>;
@@ -125,12 +142,12 @@ export class ExchangeRecord {
       procedure,
       // What was refused because it is a person's number does not stand in the log for that.
       ...(spells(dossier, numbers) ? {} : { dossier }),
-      ...(spells(officer, numbers) ? {} : { officer }),
+      ...(spells(officer, numbers) || !known ? {} : { officer }),
       subjects,
       outcome: code,
       requestDigest: this.#digest(),
       ...withheld(
-        this.#caller.agency.grants.filter((grant) => grant.procedure === procedure),
+        agency.grants.filter((grant) => grant.procedure === procedure),
         this.#completes,
       ),
     });
