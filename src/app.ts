@@ -203,6 +203,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const tools = { ...exchanging, reviews: corrections.reviews };
   const completions = await openCompletions(tools, { ...later, around }, opened);
   const onRecord = auditReading({ log, configDigest, clock, standing });
+  const admission = new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() });
   let stopping = false;
   const traffic = new Traffic();
   const { operators } = environment;
@@ -229,7 +230,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         completions,
         corrections,
         limits,
-        admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
+        admission,
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
         exchangeInBatch: (caller, request, gone, counted) =>
@@ -247,6 +248,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         ...access,
         tokens,
         issuer,
+        admit: () => admission.admit(),
         count: (agency) => limits.agency(agency),
         certificates: tls !== undefined || proxies !== undefined,
       }),

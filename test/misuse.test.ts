@@ -386,8 +386,8 @@ t.test('an alert that could not be acted on is tried again, and stands once', as
   await store.close();
 });
 
-const prefill = async (on: TestGateway, subject: string, dossier: string, officer = 'X01.1-0042'): Promise<number> => {
-  const headers = { authorization: `Bearer ${await on.token()}`, 'content-type': 'application/json' };
+const prefill = async (on: TestGateway, subject: string, dossier: string, officer = 'X01.1-0042', agency = 'X01.1'): Promise<number> => {
+  const headers = { authorization: `Bearer ${await on.token(agency)}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ procedure: '1.004222', dossier, officer, subject });
   return (await fetch(`${on.address}/v1/prefills`, { method: 'POST', headers, body })).status;
 };
@@ -477,6 +477,61 @@ t.test('a whole gateway: seen within about a second, on record, told to the oper
   await on.close();
 });
 
+/** Asks until it is answered so. */
+const becomes = async (status: number, ask: () => Promise<number>): Promise<void> => {
+  let last = 0;
+  for (const end = performance.now() + 10_000; performance.now() < end; await after(50)) {
+    last = await ask();
+    if (last === status) return;
+  }
+  throw new Error(`it was ${last} to the end, not ${status}`);
+};
+
+t.test('who is stopped is stopped and who is slowed is slowed, in their own agency and for so long; nobody else is', async (t) => {
+  const configDirectory = editedConfig({
+    'gateway.yaml': (file) => ({
+      ...file,
+      misuse: { sequence: { action: 'stop', hours: 2 }, peopleOfDossier: { action: 'slow', perMinute: 2, more: 3, hours: 3 } },
+    }),
+  });
+  t.teardown(() => rmSync(configDirectory, { recursive: true, force: true }));
+  const on = await startGateway({ configDirectory, now: MONDAY });
+  t.teardown(() => on.close());
+
+  // Under the name of another agency's official: refused, and neither is the name on record nor is anybody suspected.
+  for (const subject of from(FIRST, 1, 6)) t.equal(await prefill(on, subject, 'X01.1-261123-0001', 'X02.1-0042'), 400);
+  t.strictSame(
+    (await on.entries()).filter(({ officer }) => officer !== undefined),
+    [],
+  );
+  for (const subject of from(FIRST, 1, 5)) t.equal(await prefill(on, subject, `X01.1-261123-10${subject.slice(-2)}`, 'X01.1-0043'), 200);
+  const stopped = (): Promise<number> => prefill(on, '099199000001', 'X01.1-261123-0002', 'X01.1-0043');
+  await becomes(403, stopped);
+  t.match(await alerted(on, 1), [{ officer: 'X01.1-0043', outcome: 'numbers-in-sequence', alert: { action: 'stop' } }]);
+  t.match(
+    (await on.entries()).filter(({ kind }) => kind === 'shut-out'),
+    [
+      {
+        agency: 'gateway',
+        shutOut: { kind: 'officer', whose: 'X01.1', value: 'X01.1-0043', until: new Date(MONDAY + HOURS(2)).toISOString() },
+      },
+    ],
+  );
+
+  for (const subject of people(4)) t.equal(await prefill(on, subject, 'X01.1-261123-0003', 'X01.1-0044'), 200);
+  const slowed = (): Promise<number> => prefill(on, '099199000001', 'X01.1-261123-0004', 'X01.1-0044');
+  await becomes(429, slowed);
+  on.time.now += 61_000;
+  t.strictSame([await slowed(), await slowed(), await slowed()], [200, 200, 429], 'two a minute');
+  t.equal(await prefill(on, '099199000001', 'X01.1-261123-0005', 'X01.1-0042'), 200, 'a colleague is not');
+  t.equal(await stopped(), 403);
+  on.time.now = MONDAY + HOURS(2);
+  t.equal(await stopped(), 200, 'for so long');
+  on.time.now = MONDAY + HOURS(3) + 61_000;
+  t.strictSame([await slowed(), await slowed(), await slowed()], [200, 200, 200]);
+  t.equal((await on.entries()).filter(({ kind }) => kind === 'alert').length, 2);
+});
+
 const postgres = await findPostgres();
 t.test(
   'two gateways on one log raise one alert, for what neither saw alone',
@@ -490,9 +545,7 @@ t.test(
     t.teardown(() => {
       for (const each of [configDirectory, dataDirectory]) rmSync(each, { recursive: true, force: true });
     });
-    const stopped: Stop[] = [];
-    const act = { stop: async (what: Stop) => void stopped.push(what) };
-    const shared = { configDirectory, dataDirectory, databaseUrl, now: MONDAY, act };
+    const shared = { configDirectory, dataDirectory, databaseUrl, now: MONDAY };
     const one = await startGateway(shared);
     const two = await startGateway(shared);
     for (const [i, subject] of people(13).entries()) await prefill(i % 2 === 0 ? one : two, subject, 'X01.1-261123-0001');
@@ -500,7 +553,8 @@ t.test(
     // Both have looked by then.
     await after(2500);
     t.equal((await alerted(two, 1)).length, 1);
-    t.equal(stopped.length, 1);
+    t.equal((await two.entries()).filter(({ kind }) => kind === 'shut-out').length, 1);
+    for (const on of [one, two]) t.equal(await prefill(on, '099199000001', 'X01.1-261123-0002'), 403, 'by whichever gateway');
     await one.close();
     await two.close();
   },
