@@ -597,6 +597,32 @@ t.test('at the door', async (t) => {
     t.equal((await on.entries()).length, 2);
   });
 
+  await t.test('while a known caller would be refused for want of time, nobody new is looked at', async (t) => {
+    let go = (): void => {};
+    let held = Promise.resolve();
+    const on = await startGateway({
+      sandbox,
+      configDirectory: editedConfig({ 'gateway.yaml': (file) => ({ ...file, deadlineMs: 500 }) }),
+      breakLog: (store) => ({
+        ...store,
+        append: async (compose) => {
+          await held;
+          return store.append(compose);
+        },
+      }),
+    });
+    t.teardown(() => on.close());
+    const token = await on.token();
+    const forged = (await assertion(agencyKey(on.dataDirectory, 'X02.1'), 'X01.1')).slice(0, -6);
+    t.equal((await requestToken(on.address, forged)).status, 401);
+    held = new Promise((resolve) => (go = resolve));
+    const waiting = Array.from({ length: 64 }, (_, i) => send(on, '/v1/prefills', token, officers(i)));
+    await until('those at work do not get on', async () => (await requestToken(on.address, forged)).status === 503);
+    go();
+    for (const { status } of await Promise.all(waiting)) t.equal(status, 200);
+    t.equal((await requestToken(on.address, forged)).status, 401);
+  });
+
   await t.test('two gateways are not twice as many', { skip }, async (t) => {
     if (typeof found === 'string') return;
     const one = await fresh(t, { redisUrl: found.url });
