@@ -2,7 +2,7 @@
 import type { Customs } from '../audit/custom.ts';
 import { Sketches } from './sketches.ts';
 
-/** Dossiers, persons and officials of a day, of each. Some 55 megabytes where all are there and none is like the other (`bench/detector.ts`). */
+/** Dossiers, persons and officials of a day, of each. Some 55 megabytes where all are there and none is like the other. */
 const MOST = 50_000;
 
 export interface Dossier {
