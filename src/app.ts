@@ -118,6 +118,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const completions = await openCompletions(tools, { ...later, around }, opened);
   const reading = { log, search, catalogue, pseudonyms: people, clock };
   const onRecord = auditReading({ log, configDigest, clock, standing });
+  const admission = new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() });
   let stopping = false;
   const traffic = new Traffic();
   const { operators } = environment;
@@ -144,7 +145,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         completions,
         corrections,
         limits,
-        admission: new Admission({ deadlineMs: settings.deadlineMs, loopTimes: () => performance.eventLoopUtilization() }),
+        admission,
         verification: (caller, request, gone) => verification(caller, request, { ...tools, guesses }, gone),
         exchange: (caller, request, gone) => exchange(caller, request, { ...tools, keeper: completions }, gone),
         exchangeInBatch: (caller, request, gone, counted) =>
@@ -168,6 +169,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
         ...admitting.access,
         tokens,
         issuer,
+        admit: () => admission.admit(),
         count: (agency) => limits.agency(agency),
         certificates: tls !== undefined || proxies !== undefined,
       }),

@@ -472,7 +472,7 @@ t.test(
         JSON.parse(readFileSync(`schemas/api/${name}.json`, 'utf8')),
       ),
       describe: async () => {},
-      audiences: [tokenRoutes({ ...access, tokens: new Tokens(issuing), issuer: ISSUER, certificates: true })],
+      audiences: [tokenRoutes({ ...access, tokens: new Tokens(issuing), issuer: ISSUER, certificates: true, admit: () => {} })],
       proxies: proxiesIn('127.0.0.1'),
     });
     t.teardown(() => server.close());

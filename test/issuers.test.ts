@@ -163,6 +163,7 @@ t.test('an issuer’s token is as good as ours, for its agencies and by its name
     { status: 400, code: 'invalid-request', errors: [{ pointer: '/officer' }] },
     'the token says who acts',
   );
+  t.match((await on.entries()).at(-1), { kind: 'refusal', officer: 'X01.1-0042' }, 'and a colleague is accused of nothing');
   const claims = { staff: 'X02.1-0042' };
   t.match(
     await ask(await ofMinistry({ claims }), '/v1/prefills', { ...request, officer: 'X02.1-0042' }),

@@ -257,6 +257,23 @@ t.test('whoever names many loses their own, and no more is kept than may be', as
 
 const ofAgency = (limits: object) => ({ 'agencies/X01.1.yaml': (file: Edited) => ({ ...file, limits }) });
 const ofGateway = (limits: object) => ({ 'gateway.yaml': (file: Edited) => ({ ...file, limits }) });
+t.test('what is little is told when there is more to tell, what is much at once, and nothing twice', async (t) => {
+  const told: [number, boolean][] = [];
+  let taken = 0;
+  const bucket = new Bucket({ perSecond: 1, burst: 100 }, (_bucket, urgent) => told.push([taken, urgent]));
+  while (taken < 30) {
+    taken++;
+    bucket.take(NOON);
+    if (taken === 15) t.match(bucket.tell(NOON), { debt: 15_000 });
+  }
+  t.strictSame(told, [
+    [2, false],
+    [10, true],
+    [17, false],
+    [25, true],
+  ]);
+});
+
 const FAULTS: readonly (readonly [rule: string, edits: Parameters<typeof editedConfig>[0], fault: RegExp])[] = [
   ['a number beyond all measure', ofAgency({ agency: { perDay: 1e300 } }), /limits\/agency\/perDay \[schema].*1000000000/],
   ['infinity', ofGateway({ agency: { perSecond: Number.POSITIVE_INFINITY } }), /limits\/agency\/perSecond \[schema]/],
@@ -289,7 +306,7 @@ t.test('limits that cannot be meant are faults of their file', async (t) => {
     editedConfig({ ...ofGateway({ agency: { perSecond: 2 } }), ...ofAgency({ officer: { perDay: 7 } }) }),
     true,
   );
-  t.match(gateway.limits.each, { agency: { perSecond: 2, burst: 20, perDay: 500_000 }, officer: { perMinute: 120 } });
+  t.match(gateway.limits.each, { agency: { perSecond: 2, burst: 20, perDay: 100_000 }, officer: { perMinute: 120 } });
   t.match(gateway.limits.agencies.get('X01.1'), { agency: { perSecond: 2, burst: 20 }, officer: { perMinute: 120, perDay: 7 } });
 });
 
@@ -345,7 +362,7 @@ t.test('three gateways together never allow more than the limit and what each ta
   const beside = [0, 1, 2].reduce((sum, by) => sum + within(300, by), 0);
   const wrong: unknown[] = [];
   for (const seconds of [0.5, 1, 2, 2.5]) {
-    const most = rate.burst + seconds * rate.perSecond + beside + 3 * 0.02 * rate.burst;
+    const most = rate.burst + seconds * rate.perSecond + beside + 3 * 0.1 * rate.burst;
     if (within(1000 * seconds) > most) wrong.push({ seconds, taken: within(1000 * seconds), most });
   }
   t.strictSame(wrong, [], JSON.stringify({ seed, rate, beside }));
@@ -590,6 +607,32 @@ t.test('at the door', async (t) => {
     for (let i = 0; i < 3; i++) looks.push(await send(on, '/v1/accesses', token, {}));
     t.match(looks, [{ status: 200 }, { status: 200 }, { status: 429, after: '30' }]);
     t.equal((await on.entries()).length, 2);
+  });
+
+  await t.test('while a known caller would be refused for want of time, nobody new is looked at', async (t) => {
+    let go = (): void => {};
+    let held = Promise.resolve();
+    const on = await startGateway({
+      sandbox,
+      configDirectory: editedConfig({ 'gateway.yaml': (file) => ({ ...file, deadlineMs: 500 }) }),
+      breakLog: (store) => ({
+        ...store,
+        append: async (compose) => {
+          await held;
+          return store.append(compose);
+        },
+      }),
+    });
+    t.teardown(() => on.close());
+    const token = await on.token();
+    const forged = (await assertion(agencyKey(on.dataDirectory, 'X02.1'), 'X01.1')).slice(0, -6);
+    t.equal((await requestToken(on.address, forged)).status, 401);
+    held = new Promise((resolve) => (go = resolve));
+    const waiting = Array.from({ length: 64 }, (_, i) => send(on, '/v1/prefills', token, officers(i)));
+    await until('those at work do not get on', async () => (await requestToken(on.address, forged)).status === 503);
+    go();
+    for (const { status } of await Promise.all(waiting)) t.equal(status, 200);
+    t.equal((await requestToken(on.address, forged)).status, 401);
   });
 
   await t.test('two gateways are not twice as many', { skip }, async (t) => {

@@ -58,7 +58,7 @@ const settingsOf = ({ misuse, agencies = {}, people = {} }: Setting): WatchSetti
   return { rules, agencies: new Map(own), people: new Map(Object.entries(people)), things: new Set(['1.004222 dwelling']) };
 };
 
-const NONE: Customs = { officers: new Map(), median: undefined };
+const NONE: Customs = { officers: new Map(), median: undefined, agency: undefined };
 
 /** What is found, as `code count/threshold`, each once. */
 function found(entries: readonly AuditEntry[], setting: Setting = {}): string[] {
@@ -72,8 +72,8 @@ function found(entries: readonly AuditEntry[], setting: Setting = {}): string[] 
 }
 
 const usual =
-  (median: number, officers: Record<string, number> = {}) =>
-  (): Customs => ({ officers: new Map(Object.entries(officers)), median });
+  (median: number, officers: Record<string, number> = {}, agency?: number) =>
+  (): Customs => ({ officers: new Map(Object.entries(officers)), median, agency });
 const CLINIC = { 'X01.1': { worksAtNight: true } };
 const NIGHT = MONDAY + HOURS(12);
 const SATURDAY = MONDAY + 5 * DAY;
@@ -119,9 +119,28 @@ const ATTACKS: readonly (readonly [rule: string, entries: AuditEntry[], finds: s
     ['over-custom 451/450'],
     { customs: usual(90) },
   ],
+  [
+    'far more than the agency does on other days, under a new name and dossier each time, each at leisure',
+    times(1501, (i) => ({ officer: `X01.1-${i}`, dossier: `D${i}`, people: [`p${i}`] })),
+    ['agency-over-custom 1501/1500'],
+    { customs: usual(60, {}, 500) },
+  ],
+  [
+    'in the name of a machine',
+    times(1501, (i) => ({ officer: 'X01.1-M', dossier: `D${i}`, people: [`p${i}`] })),
+    ['agency-over-custom 1501/1500'],
+    { agencies: { 'X01.1': { automated: ['X01.1-M'] } }, customs: usual(60, {}, 500) },
+  ],
 ];
 t.test('each attack is found', async (t) => {
   for (const [rule, entries, finds, setting] of ATTACKS) t.strictSame(found(entries, setting), finds, rule);
+});
+
+t.test('who put most of its people into a dossier is named, not a colleague who came last', async (t) => {
+  const suspected: (string | undefined)[] = [];
+  const rules = new Rules(settingsOf({}), ({ officer }) => suspected.push(officer));
+  for (const entry of times(13, (i) => ({ people: [`p${i}`], officer: i < 12 ? 'X01.1-0042' : 'X01.1-0043' }))) rules.see(entry);
+  t.strictSame(suspected, ['X01.1-0042']);
 });
 
 const HEIRS = { people: { '1.012784': 30 } };
@@ -172,6 +191,7 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
   const random = chance(seed);
   const findings = new Map<string, Finding>();
   const counts = new Map<string, number[]>();
+  const totals = new Map<string, number[]>();
   const rules = new Rules(settingsOf({}), (finding) => void findings.set(finding.id, finding));
   let now = 0;
   const sequence = new Sequence(
@@ -183,7 +203,9 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
     const means = [...counts].flatMap(([name, days]): [string, number][] =>
       name.startsWith(agency) && days.length >= 3 ? [[name, days.reduce((a, b) => a + b, 0) / days.length]] : [],
     );
-    return { officers: new Map(means), median: means.map(([, mean]) => mean).sort((a, b) => a - b)[means.length >> 1] };
+    const byDay = totals.get(agency) ?? [];
+    const all = byDay.length < 3 ? undefined : byDay.reduce((a, b) => a + b, 0) / byDay.length;
+    return { officers: new Map(means), median: means.map(([, mean]) => mean).sort((a, b) => a - b)[means.length >> 1], agency: all };
   };
   const person = (): string =>
     `0${10 + random(60)}${random(4)}${String(random(100)).padStart(2, '0')}${String(random(1_000_000)).padStart(6, '0')}`;
@@ -204,6 +226,7 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
       }
       if (requests > 0) counts.set(officer, [...(counts.get(officer) ?? []).slice(-28), requests]);
     }
+    const todays = Map.groupBy(work, ({ agency }) => agency);
     for (const { at, people, ...who } of work.sort((a, b) => a.at - b.at)) {
       now = at;
       const [subject = '', ...others] = people;
@@ -212,6 +235,7 @@ t.test('thirty days of honest work, at random, raise nothing; one thief among th
       rules.see(read({ ...who, at, people }));
       for (const wanted of rules.wanted()) rules.learn(wanted, customs(wanted.agency));
     }
+    for (const [agency, done] of todays) totals.set(agency, [...(totals.get(agency) ?? []), done.length]);
     if (day % 10 !== 9) continue;
     t.equal(findings.size, 0, `nothing by day ${day}`);
     for (const entry of times(13, (i) => ({ agency: 'H00', officer: 'H00-0', dossier: 'theft', people: [`p${i}`], at: now })))
@@ -313,6 +337,7 @@ t.test('what is usual is counted as the log is followed', async (t) => {
       ['X01.1-2', 1],
     ]),
     median: 5,
+    agency: (2 + 3 + 4 + 6 + 1 + 1 + 1 + 50 + 50) / 3,
   });
   t.strictSame(await search.customs('X02.1', monday, monday + 3), NONE);
   await search.close();
@@ -361,8 +386,8 @@ t.test('an alert that could not be acted on is tried again, and stands once', as
   await store.close();
 });
 
-const prefill = async (on: TestGateway, subject: string, dossier: string, officer = 'X01.1-0042'): Promise<number> => {
-  const headers = { authorization: `Bearer ${await on.token()}`, 'content-type': 'application/json' };
+const prefill = async (on: TestGateway, subject: string, dossier: string, officer = 'X01.1-0042', agency = 'X01.1'): Promise<number> => {
+  const headers = { authorization: `Bearer ${await on.token(agency)}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ procedure: '1.004222', dossier, officer, subject });
   return (await fetch(`${on.address}/v1/prefills`, { method: 'POST', headers, body })).status;
 };
@@ -452,6 +477,61 @@ t.test('a whole gateway: seen within about a second, on record, told to the oper
   await on.close();
 });
 
+/** Asks until it is answered so. */
+const becomes = async (status: number, ask: () => Promise<number>): Promise<void> => {
+  let last = 0;
+  for (const end = performance.now() + 10_000; performance.now() < end; await after(50)) {
+    last = await ask();
+    if (last === status) return;
+  }
+  throw new Error(`it was ${last} to the end, not ${status}`);
+};
+
+t.test('who is stopped is stopped and who is slowed is slowed, in their own agency and for so long; nobody else is', async (t) => {
+  const configDirectory = editedConfig({
+    'gateway.yaml': (file) => ({
+      ...file,
+      misuse: { sequence: { action: 'stop', hours: 2 }, peopleOfDossier: { action: 'slow', perMinute: 2, more: 3, hours: 3 } },
+    }),
+  });
+  t.teardown(() => rmSync(configDirectory, { recursive: true, force: true }));
+  const on = await startGateway({ configDirectory, now: MONDAY });
+  t.teardown(() => on.close());
+
+  // Under the name of another agency's official: refused, and neither is the name on record nor is anybody suspected.
+  for (const subject of from(FIRST, 1, 6)) t.equal(await prefill(on, subject, 'X01.1-261123-0001', 'X02.1-0042'), 400);
+  t.strictSame(
+    (await on.entries()).filter(({ officer }) => officer !== undefined),
+    [],
+  );
+  for (const subject of from(FIRST, 1, 5)) t.equal(await prefill(on, subject, `X01.1-261123-10${subject.slice(-2)}`, 'X01.1-0043'), 200);
+  const stopped = (): Promise<number> => prefill(on, '099199000001', 'X01.1-261123-0002', 'X01.1-0043');
+  await becomes(403, stopped);
+  t.match(await alerted(on, 1), [{ officer: 'X01.1-0043', outcome: 'numbers-in-sequence', alert: { action: 'stop' } }]);
+  t.match(
+    (await on.entries()).filter(({ kind }) => kind === 'shut-out'),
+    [
+      {
+        agency: 'gateway',
+        shutOut: { kind: 'officer', whose: 'X01.1', value: 'X01.1-0043', until: new Date(MONDAY + HOURS(2)).toISOString() },
+      },
+    ],
+  );
+
+  for (const subject of people(4)) t.equal(await prefill(on, subject, 'X01.1-261123-0003', 'X01.1-0044'), 200);
+  const slowed = (): Promise<number> => prefill(on, '099199000001', 'X01.1-261123-0004', 'X01.1-0044');
+  await becomes(429, slowed);
+  on.time.now += 61_000;
+  t.strictSame([await slowed(), await slowed(), await slowed()], [200, 200, 429], 'two a minute');
+  t.equal(await prefill(on, '099199000001', 'X01.1-261123-0005', 'X01.1-0042'), 200, 'a colleague is not');
+  t.equal(await stopped(), 403);
+  on.time.now = MONDAY + HOURS(2);
+  t.equal(await stopped(), 200, 'for so long');
+  on.time.now = MONDAY + HOURS(3) + 61_000;
+  t.strictSame([await slowed(), await slowed(), await slowed()], [200, 200, 200]);
+  t.equal((await on.entries()).filter(({ kind }) => kind === 'alert').length, 2);
+});
+
 const postgres = await findPostgres();
 t.test(
   'two gateways on one log raise one alert, for what neither saw alone',
@@ -465,9 +545,7 @@ t.test(
     t.teardown(() => {
       for (const each of [configDirectory, dataDirectory]) rmSync(each, { recursive: true, force: true });
     });
-    const stopped: Stop[] = [];
-    const act = { stop: async (what: Stop) => void stopped.push(what) };
-    const shared = { configDirectory, dataDirectory, databaseUrl, now: MONDAY, act };
+    const shared = { configDirectory, dataDirectory, databaseUrl, now: MONDAY };
     const one = await startGateway(shared);
     const two = await startGateway(shared);
     for (const [i, subject] of people(13).entries()) await prefill(i % 2 === 0 ? one : two, subject, 'X01.1-261123-0001');
@@ -475,7 +553,8 @@ t.test(
     // Both have looked by then.
     await after(1500);
     t.equal((await alerted(two, 1)).length, 1);
-    t.equal(stopped.length, 1);
+    t.equal((await two.entries()).filter(({ kind }) => kind === 'shut-out').length, 1);
+    for (const on of [one, two]) t.equal(await prefill(on, '099199000001', 'X01.1-261123-0002'), 403, 'by whichever gateway');
     await one.close();
     await two.close();
   },

@@ -181,7 +181,7 @@ const problemSchema = new Ajv2020().compile(JSON.parse(readFileSync('schemas/api
 
 interface Refusal {
   /** Kind and outcome of each entry that it leaves in the audit log; none unless said. */
-  readonly record?: readonly Partial<AuditEntry>[];
+  readonly record?: readonly { readonly [member in keyof AuditEntry]?: AuditEntry[member] | undefined }[];
   /** The pointers that `errors` holds. */
   readonly pointers?: readonly string[];
   readonly headers?: Headers;
@@ -232,7 +232,10 @@ const table = (name: string, rows: readonly Row[]): Promise<unknown> =>
     for (const row of rows) await t.test(row[0], (t) => refused(t, row));
   });
 
-const onRecord = (outcome: ProblemCode, more: Partial<AuditEntry> = {}): Refusal => ({
+const onRecord = (
+  outcome: ProblemCode,
+  more: { readonly [member in keyof AuditEntry]?: AuditEntry[member] | undefined } = {},
+): Refusal => ({
   record: [{ kind: 'refusal', outcome, agency: 'X01.1', client: 'X01.1', dossier: GOOD.dossier, officer: GOOD.officer, ...more }],
 });
 
@@ -373,13 +376,13 @@ await table('every way of being refused', [
     'an officer of another agency',
     prefill({ ...GOOD, officer: 'X09.1-0001' }),
     'invalid-request',
-    { ...onRecord('invalid-request', { officer: 'X09.1-0001' }), pointers: ['/officer'] },
+    { ...onRecord('invalid-request', { officer: undefined }), pointers: ['/officer'] },
   ],
   [
     'an officer of an agency whose identifier begins alike',
     prefill({ ...GOOD, officer: 'X01.10-0001' }),
     'invalid-request',
-    { ...onRecord('invalid-request', { officer: 'X01.10-0001' }), pointers: ['/officer'] },
+    { ...onRecord('invalid-request', { officer: undefined }), pointers: ['/officer'] },
   ],
   [
     'somebody who marries himself',

@@ -194,6 +194,10 @@ t.test('nobody fills the store: no agency with officials that it invents, no thi
   t.ok(await desk.stop({ ...misuse, officer: 'X01.1-200' }));
   t.equal(await desk.stop({ ...misuse, officer: 'X01.1-201' }), undefined);
   t.ok(await desk.stop({ ...misuse, agency: 'X02.1', officer: 'X02.1-201' }), 'others are stopped all the same');
+  t.throws(() => keptOut.checkOfficer('X02.1', 'X02.1-201'), { code: 'officer-stopped' });
+  t.doesNotThrow(() => keptOut.checkOfficer('X02.1.1', 'X02.1-201'), 'what the gateway saw in one agency stops nobody in another');
+  const elsewhere = await desk.stop({ ...misuse, agency: 'X02.1.1', officer: 'X02.1-201' });
+  t.match(elsewhere, { whose: 'X02.1.1' }, 'nor hides what it sees there');
   for (let i = 0; i < 59; i++) all.set(`own ${i}`, shutOutOf({ id: `own ${i}`, whose: `H${i}` }));
   const by = { agency: 'X00.1', officer: 'X00.1-0001' };
   const wanted = { kind: 'agency', whose: 'X02.1', reason: 'a test' } as const;

@@ -10,9 +10,11 @@ export interface Customs {
   readonly officers: ReadonlyMap<string, number>;
   /** Of one in the middle; undefined where nobody has a custom yet. */
   readonly median: number | undefined;
+  /** Of all of them together; undefined as long as the agency has no custom. */
+  readonly agency: number | undefined;
 }
 
-/** On fewer days nobody has a custom. */
+/** On fewer days nobody has a custom, and no agency. */
 const DAYS = 3;
 /** Names of officials are what callers say: of more of them the least active have no custom of their own. */
 const MOST = 5000;
@@ -61,6 +63,13 @@ export async function customsOf(sql: Sql, agency: string, from: number, to: numb
   const means = rows.flatMap(({ officer, days, requests }) =>
     Number(days) < DAYS ? [] : [{ officer: Number(officer), mean: Number(requests) / Number(days) }],
   );
+  const [all] =
+    place === undefined
+      ? []
+      : await sql.all(
+          'SELECT count(DISTINCT day) AS days, sum(requests) AS requests FROM search_custom WHERE agency = ? AND day >= ? AND day < ?',
+          [place, from, to],
+        );
   const words = await wordsNumbered(
     sql,
     means.map(({ officer }) => officer),
@@ -69,5 +78,6 @@ export async function customsOf(sql: Sql, agency: string, from: number, to: numb
   return {
     officers: new Map(means.map(({ officer, mean }) => [textOf(words.get(officer) ?? ''), mean])),
     median: sorted[Math.floor(sorted.length / 2)],
+    agency: all === undefined || Number(all.days) < DAYS ? undefined : Number(all.requests) / Number(all.days),
   };
 }

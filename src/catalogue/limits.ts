@@ -21,7 +21,7 @@ export interface CatalogueLimits {
  * 100 million people are 200 days of one agency's work, and 55 years of one official's.
  */
 const DEFAULTS: AgencyLimits = {
-  agency: { perSecond: 100, burst: 1000, perDay: 500_000 },
+  agency: { perSecond: 100, burst: 1000, perDay: 100_000 },
   officer: { perMinute: 120, perDay: 5000 },
 };
 const CITIZEN = { perMinute: 60 };

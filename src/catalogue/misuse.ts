@@ -23,7 +23,14 @@ export interface MisuseRules {
   /** One person read by so many officials within a day. */
   readonly readByMany: Acts & { readonly officers: number };
   /** More than `atLeast` requests of one official on a day, and more than so many times what is their custom on the days of theirs among the last so many. */
-  readonly overCustom: Acts & { readonly times: number; readonly atLeast: number; readonly days: number };
+  readonly overCustom: Acts & Custom & { readonly days: number };
+  /** The same of all officials of an agency together, whatever they are called and machines too, measured by the same days: there is nobody to slow. */
+  readonly agencyOverCustom: Custom & { readonly action: Extract<Action, 'off' | 'warn'> };
+}
+
+interface Custom {
+  readonly times: number;
+  readonly atLeast: number;
 }
 
 export type RawMisuse = { readonly [rule in keyof MisuseRules]?: Partial<MisuseRules[rule]> };
@@ -36,6 +43,7 @@ export const misuseRules = (raw: RawMisuse = {}): MisuseRules => ({
   offHours: { ...ACTS, more: 20, from: '20:00', to: '06:00', daysOff: [], ...raw.offHours },
   readByMany: { ...ACTS, officers: 6, ...raw.readByMany },
   overCustom: { ...ACTS, times: 5, atLeast: 100, days: 28, ...raw.overCustom },
+  agencyOverCustom: { action: 'warn', times: 3, atLeast: 1000, ...raw.agencyOverCustom },
 });
 
 /** The rules as they are for one agency. */
@@ -45,6 +53,7 @@ export const rulesOf = (all: MisuseRules, own: AgencyMisuse = {}): MisuseRules =
   offHours: { ...all.offHours, ...own.offHours, ...(own.worksAtNight ? { action: 'off' } : {}) },
   readByMany: { ...all.readByMany, ...own.readByMany },
   overCustom: { ...all.overCustom, ...own.overCustom },
+  agencyOverCustom: { ...all.agencyOverCustom, ...own.agencyOverCustom },
 });
 
 /** An official who is a machine is one of the agency's own. */

@@ -82,6 +82,7 @@ export interface AgencyMisuse {
   readonly offHours?: { readonly more: number };
   readonly readByMany?: { readonly officers: number };
   readonly overCustom?: { readonly times?: number; readonly atLeast?: number };
+  readonly agencyOverCustom?: { readonly times?: number; readonly atLeast?: number };
   /** Whether it works at night and on days off. */
   readonly worksAtNight?: boolean;
   /** Officials that are machines: they have neither hours nor customs. */

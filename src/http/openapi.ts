@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 
 const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
 /** The bar above the page lets a reader load another document; this page is about this gateway. */
@@ -61,13 +61,22 @@ export async function describeApi(server: FastifyInstance, version: string): Pro
   server.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.url?.startsWith('/docs')) reply.header('content-security-policy', PAGES_POLICY);
   });
+  // Written once: strangers may ask for it, and to write it takes as long as twenty requests of an agency.
+  let written: string | undefined;
+  const described = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    written ??= JSON.stringify(server.swagger());
+    return reply.type('application/json; charset=utf-8').send(written);
+  };
+  server.addHook('onRoute', (route) => {
+    if (route.url === '/docs/json') route.handler = described;
+  });
   await server.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { deepLinking: true, docExpansion: 'list', defaultModelsExpandDepth: 0, tryItOutEnabled: true, validatorUrl: null },
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
     theme: { title: 'Oncegate', css: [{ filename: 'oncegate.css', content: STYLE }] },
   });
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  server.get('/openapi.json', { schema: { hide: true } }, described);
 }
 
 /** The rest of a path has no name in Fastify, and must have one for readers. */

@@ -17,6 +17,8 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 export interface TokenTools {
   readonly tokens: Tokens;
   readonly issuer: string;
+  /** Throws where a known caller would not be answered in time: then nobody new is looked at. */
+  readonly admit: () => void;
   /** Throws where the agency asks too often. */
   readonly count: (agency: string) => void;
   /** Whether clients can show certificates. */
@@ -28,7 +30,7 @@ export interface TokenTools {
 }
 
 export const tokenRoutes =
-  ({ tokens, issuer, proofs, nonces, demanded, count, certificates }: TokenTools): FastifyPluginAsync =>
+  ({ tokens, issuer, proofs, nonces, demanded, admit, count, certificates }: TokenTools): FastifyPluginAsync =>
   async (server) => {
     const tokenEndpoint = `${issuer}/oauth2/token`;
     /** The proof of a request, where it has one. Two headers arrive joined by a comma, and so are no proof rather than none. */
@@ -47,6 +49,8 @@ export const tokenRoutes =
     );
 
     server.post('/oauth2/token', {
+      // Before the body is read. Who asks is not known yet, and an assertion, forged or not, costs a signature.
+      onRequest: async () => admit(),
       // Its refusals have a form of their own (RFC 6749 §5.2), so the handler looks at the body itself.
       attachValidation: true,
       schema: {

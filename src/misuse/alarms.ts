@@ -88,11 +88,11 @@ export class Alarms {
 
   /** Whether it is on record. Whoever is first for a while does it; one who dies over it leaves it to the others, who find no entry. */
   async #one(finding: Finding, { log, search, once, act, configDigest, clock, report }: AlarmTools, until: number): Promise<boolean> {
-    const { id, code, agency, officer, procedure, dossier, subject, count, threshold, action, hours, perMinute } = finding;
+    const { id, code, agency, officer, procedure, dossier, subject, count, threshold, action, hours = 0, perMinute = 1 } = finding;
     if ((await search.search({ id, kind: 'alert', limit: 1 })).length > 0) return true;
     if (!(await once.use(`alert ${id}`, until))) return false;
     const now = clock();
-    if (action !== 'warn')
+    if (action !== 'warn' && officer !== undefined)
       await act.stop({ agency, officer, ...(action === 'slow' ? { perMinute } : {}), until: now + hours * HOUR_MS, reason: code });
     const entry: AuditEntry = {
       v: 1,
@@ -101,7 +101,7 @@ export class Alarms {
       id,
       agency,
       client: 'gateway',
-      officer,
+      ...(officer === undefined ? {} : { officer }),
       ...(procedure === undefined ? {} : { procedure }),
       ...(dossier === undefined ? {} : { dossier }),
       ...(subject === undefined ? {} : { subjects: { subject } }),

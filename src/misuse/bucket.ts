@@ -1,8 +1,8 @@
 /** How often something may be done: one count, of this process or of all gateways together. */
 import type { Rate } from '../domain.ts';
 
-/** Hears of a bucket of which so much was taken since it was told that it is worth telling. */
-export type Share = (bucket: Bucket) => void;
+/** Hears of a bucket of which so much was taken since it was told that it is worth telling, and again once it is so much that it does not bear waiting. */
+export type Share = (bucket: Bucket, urgent: boolean) => void;
 
 /** What was taken and not told yet, as others add it to what they know. Milliseconds. */
 export interface Tale {
@@ -19,6 +19,8 @@ export interface Tale {
 const ROUNDING = 1e-6;
 /** Less of the whole than this is not worth telling: who asks once in a while costs no exchange at all. */
 const WORTH = 0.02;
+/** More of the whole than this is told as soon as may be. */
+const URGENT = 0.1;
 /** What gateways may take beside each other before they hear of it, and more. Milliseconds. */
 const BESIDE_MS = 60_000;
 
@@ -55,10 +57,11 @@ export class Bucket {
     this.#owed = this.#owedAt(now) + debt;
     if (this.#share === undefined) return;
     if (this.#untold === 0) this.#since = now;
-    const worth = WORTH * this.#whole;
     const before = this.#untold;
     this.#untold += debt;
-    if (before < worth && this.#untold >= worth) this.#share(this);
+    const comes = (part: number): boolean => before < part * this.#whole && this.#untold >= part * this.#whole;
+    if (comes(URGENT)) this.#share(this, true);
+    else if (comes(WORTH)) this.#share(this, false);
   }
 
   /** The share of it, from 0 to 1, that is not there just now. */

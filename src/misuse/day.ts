@@ -2,17 +2,20 @@
 import type { Customs } from '../audit/custom.ts';
 import { Sketches } from './sketches.ts';
 
-/** Dossiers, persons and officials of a day, of each. Some 55 megabytes where all are there and none is like the other (`bench/detector.ts`). */
+/** Dossiers, persons and officials of a day, of each. Some 55 megabytes where all are there and none is like the other. */
 const MOST = 50_000;
 
 export interface Dossier {
   /** Beginnings of pseudonyms. */
   readonly people: string[];
+  /** Who asked about each of them first. */
+  readonly by: Officer[];
   /** The most that any of its procedures lets it have. */
   more: number;
 }
 
 export interface Officer {
+  readonly name: string;
   readonly number: number;
   requests: number;
   /** Of them, those in the hours off. */
@@ -26,6 +29,8 @@ export class Day {
   readonly officers: Sketches<Officer>;
   /** Person → officials of all agencies who read them. */
   readonly readers = new Map<string, number>();
+  /** Agency → requests of all its officials. */
+  readonly agencies = new Map<string, number>();
   /** What is usual in an agency, once it was asked for. */
   readonly customs = new Map<string, Customs>();
   #officers = 0;
@@ -41,6 +46,6 @@ export class Day {
   }
 
   officer(agency: string, name: string): Officer {
-    return this.officers.touch(agency, name, () => ({ number: this.#officers++, requests: 0, off: 0 }));
+    return this.officers.touch(agency, name, () => ({ name, number: this.#officers++, requests: 0, off: 0 }));
   }
 }

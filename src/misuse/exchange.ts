@@ -12,8 +12,10 @@ export interface ExchangeSettings {
   readonly clock: Clock;
 }
 
-/** How often. What a gateway takes meanwhile the others do not know of. Milliseconds. */
+/** How often, where much was taken. What a gateway takes meanwhile the others do not know of. Milliseconds. */
 const EVERY_MS = 200;
+/** How many times as long what is worth telling and not much waits for more: where little is asked, an exchange would cost more than the requests. */
+const UNHURRIED = 5;
 /** Buckets in one command: Redis does nothing else meanwhile. */
 const AT_ONCE = 256;
 /** In a cluster a command goes to one node: names are spread over so many slots, and go together where they share one. */
@@ -50,6 +52,8 @@ export function shareThroughRedis({ redis: settings, key, clock }: ExchangeSetti
 
   let taken = new Set<Bucket>();
   let telling = false;
+  let urgent = false;
+  let rounds = 0;
   const settle = async (slot: readonly Bucket[]): Promise<void> => {
     const asked = clock();
     const tales = slot.map((bucket) => bucket.tell(asked)).flatMap(({ debt, age, owed, most }) => [debt, age, owed, most]);
@@ -60,7 +64,10 @@ export function shareThroughRedis({ redis: settings, key, clock }: ExchangeSetti
     for (const [i, bucket] of slot.entries()) bucket.hear((owed[i] ?? 0) / 1000, asked, now);
   };
   const exchange = async (): Promise<void> => {
-    if (telling || taken.size === 0) return;
+    rounds++;
+    if (telling || taken.size === 0 || !(urgent || taken.size >= AT_ONCE || rounds >= UNHURRIED)) return;
+    urgent = false;
+    rounds = 0;
     const some = taken;
     taken = new Set();
     if (redis.status !== 'ready') {
@@ -73,7 +80,11 @@ export function shareThroughRedis({ redis: settings, key, clock }: ExchangeSetti
   };
   const timer = setInterval(() => void exchange(), EVERY_MS).unref();
   return {
-    share: (bucket) => void (taken.size < MOST ? taken.add(bucket) : bucket.tell(clock())),
+    share(bucket, much) {
+      if (taken.size >= MOST && !taken.has(bucket)) return void bucket.tell(clock());
+      taken.add(bucket);
+      urgent ||= much;
+    },
     close() {
       clearInterval(timer);
       redis.disconnect();

@@ -9,6 +9,7 @@ export const CODES = {
   offHours: 'outside-hours',
   readByMany: 'person-read-by-many',
   overCustom: 'over-custom',
+  agencyOverCustom: 'agency-over-custom',
 } as const satisfies Record<keyof MisuseRules, string>;
 
 export interface Finding {
@@ -16,7 +17,8 @@ export interface Finding {
   readonly id: string;
   readonly code: (typeof CODES)[keyof MisuseRules];
   readonly agency: string;
-  readonly officer: string;
+  /** Absent where it is about all of an agency. */
+  readonly officer?: string;
   readonly procedure?: string;
   readonly dossier?: string;
   /** Pseudonym of the person. */
@@ -24,8 +26,9 @@ export interface Finding {
   readonly count: number;
   readonly threshold: number;
   readonly action: Exclude<Action, 'off'>;
-  readonly hours: number;
-  readonly perMinute: number;
+  /** Of an official who is slowed or stopped. */
+  readonly hours?: number;
+  readonly perMinute?: number;
 }
 
 /** A UUID of a form of our own (RFC 9562, version 8), made of what the finding is about: an alert that is on record already is found by it. */

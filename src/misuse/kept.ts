@@ -29,15 +29,19 @@ export class Kept<T> {
     return this.#size;
   }
 
-  /** Some at a time: to find out who has the most takes a look at everybody. */
+  /** Of whoever has the most, and nearly as much, some at a time: to find them out takes a look at everybody. */
   #makeRoom(): void {
-    let largest = new Map<string, T>();
-    for (const own of this.#owners.values()) if (own.size > largest.size) largest = own;
-    let some = Math.ceil(largest.size / 8);
-    for (const name of largest.keys()) {
-      if (some-- === 0) break;
-      largest.delete(name);
-      this.#size--;
+    let most = 0;
+    for (const own of this.#owners.values()) most = Math.max(most, own.size);
+    most = Math.floor((7 / 8) * most);
+    for (const own of this.#owners.values()) {
+      let over = own.size - most;
+      if (over <= 0) continue;
+      for (const name of own.keys()) {
+        if (over-- === 0) break;
+        own.delete(name);
+        this.#size--;
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import { type Customs, endsRequest } from '../audit/custom.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { dayAt } from '../audit/facts.ts';
 import { type MisuseRules, rulesOf, type WatchSettings } from '../catalogue/misuse.ts';
-import { Day, type Officer } from './day.ts';
+import { Day, type Dossier, type Officer } from './day.ts';
 import { CODES, type Finding, nameOf, remarkable } from './finding.ts';
 import { hoursOff } from './hours.ts';
 
@@ -52,6 +52,9 @@ export class Rules {
     const its = this.#agencies.get(agency) ?? this.#others;
     const known = day.officer(agency, officer);
     known.requests++;
+    const all = (day.agencies.get(agency) ?? 0) + 1;
+    day.agencies.set(agency, all);
+    this.#agencyOverCustom(number, day, agency, all, its);
     if (!its.automated.has(officer)) {
       if (its.off(time)) this.#offHours(entry, number, ++known.off, its);
       this.#overCustom(number, day, agency, officer, known, its);
@@ -71,8 +74,11 @@ export class Rules {
     if (day === undefined) return;
     day.customs.set(agency, customs);
     const its = this.#agencies.get(agency) ?? this.#others;
+    const all = day.agencies.get(agency) ?? 0;
+    const most = leastOf(customs.agency, its.rules.agencyOverCustom);
+    if (most !== undefined && all >= most) this.#agency(number, agency, most * 2 ** Math.floor(Math.log2(all / most)), all, most, its);
     for (const [officer, { requests }] of day.officers.of(agency)) {
-      const least = leastOf(customs, officer, its.rules.overCustom);
+      const least = leastOf(usualOf(customs, officer), its.rules.overCustom);
       if (least !== undefined && requests >= least && !its.automated.has(officer))
         this.#custom(number, agency, officer, least * 2 ** Math.floor(Math.log2(requests / least)), requests, least, its);
     }
@@ -99,12 +105,18 @@ export class Rules {
   }
 
   #overCustom(number: number, day: Day, agency: string, officer: string, { requests }: Officer, its: Its): void {
-    const { action, atLeast, days } = its.rules.overCustom;
+    const { action, atLeast } = its.rules.overCustom;
     if (action === 'off' || requests <= atLeast) return;
-    const customs = day.customs.get(agency);
-    if (customs === undefined) this.#wanted.set(`${number} ${agency}`, { agency, day: number, days });
-    const least = customs && leastOf(customs, officer, its.rules.overCustom);
+    const customs = this.#customs(number, day, agency, its);
+    const least = customs && leastOf(usualOf(customs, officer), its.rules.overCustom);
     if (least !== undefined && remarkable(requests, least)) this.#custom(number, agency, officer, requests, requests, least, its);
+  }
+
+  /** Undefined until it was asked for and told. */
+  #customs(number: number, day: Day, agency: string, { rules }: Its): Customs | undefined {
+    const customs = day.customs.get(agency);
+    if (customs === undefined) this.#wanted.set(`${number} ${agency}`, { agency, day: number, days: rules.overCustom.days });
+    return customs;
   }
 
   #custom(day: number, agency: string, officer: string, step: number, count: number, least: number, { rules }: Its): void {
@@ -114,10 +126,26 @@ export class Rules {
     this.#found({ id, code: CODES.overCustom, agency, officer, count, threshold: least - 1, action, hours, perMinute });
   }
 
-  #persons(entry: AuditEntry, number: number, day: Day, { number: reader }: Officer, { rules }: Its): void {
+  #agencyOverCustom(number: number, day: Day, agency: string, requests: number, its: Its): void {
+    const { action, atLeast } = its.rules.agencyOverCustom;
+    if (action === 'off' || requests <= atLeast) return;
+    const customs = this.#customs(number, day, agency, its);
+    const least = customs && leastOf(customs.agency, its.rules.agencyOverCustom);
+    if (least !== undefined && remarkable(requests, least)) this.#agency(number, agency, requests, requests, least, its);
+  }
+
+  #agency(day: number, agency: string, step: number, count: number, least: number, { rules }: Its): void {
+    const { action } = rules.agencyOverCustom;
+    if (action === 'off') return;
+    const id = nameOf(CODES.agencyOverCustom, agency, day, step / least);
+    this.#found({ id, code: CODES.agencyOverCustom, agency, count, threshold: least - 1, action });
+  }
+
+  #persons(entry: AuditEntry, number: number, day: Day, known: Officer, { rules }: Its): void {
+    const reader = known.number;
     const { agency, procedure = '', dossier, subjects = {} } = entry;
     const { more } = rules.peopleOfDossier;
-    const of = dossier === undefined ? undefined : day.dossiers.touch(agency, dossier, () => ({ people: [], more }));
+    const of = dossier === undefined ? undefined : day.dossiers.touch(agency, dossier, () => ({ people: [], by: [], more }));
     if (of !== undefined) of.more = Math.max(of.more, this.#settings.people.get(procedure) ?? 0);
     for (const role in subjects) {
       const pseudonym = subjects[role];
@@ -125,7 +153,8 @@ export class Rules {
       const person = pseudonym.slice(0, BEGINNING);
       if (of !== undefined && of.people.length < MOST_PEOPLE && !of.people.includes(person)) {
         of.people.push(person);
-        if (remarkable(of.people.length, of.more + 1)) this.#dossier(entry, number, of.people.length, of.more, rules);
+        of.by.push(known);
+        if (remarkable(of.people.length, of.more + 1)) this.#dossier({ ...entry, officer: mostOf(of.by).name }, number, of, rules);
       }
       const readers = day.persons.touch(agency, person, () => []);
       if (readers.includes(reader)) continue;
@@ -136,7 +165,9 @@ export class Rules {
     }
   }
 
-  #dossier(entry: AuditEntry, day: number, count: number, threshold: number, { peopleOfDossier: rule }: MisuseRules): void {
+  /** Of the official who asked about most of them: whoever comes last may be a colleague with one honest question. */
+  #dossier(entry: AuditEntry, day: number, of: Dossier, { peopleOfDossier: rule }: MisuseRules): void {
+    const [count, threshold] = [of.people.length, of.more];
     const { agency, officer = '', procedure = '', dossier = '' } = entry;
     const { action, hours, perMinute } = rule;
     if (action === 'off') return;
@@ -154,8 +185,16 @@ export class Rules {
   }
 }
 
-/** The first count that is over the custom; undefined where nothing is known that could be it. */
-function leastOf(customs: Customs, officer: string, { times, atLeast }: MisuseRules['overCustom']): number | undefined {
-  const usual = customs.officers.get(officer) ?? customs.median;
-  return usual === undefined ? undefined : Math.max(atLeast, Math.floor(times * usual)) + 1;
+function mostOf(officers: readonly Officer[]): Officer {
+  const [[most] = []] = [...Map.groupBy(officers, (one) => one).values()].sort((one, other) => other.length - one.length);
+  if (most === undefined) throw new RangeError('nobody asked');
+  return most;
 }
+
+const usualOf = ({ officers, median }: Customs, officer: string): number | undefined => officers.get(officer) ?? median;
+
+/** The first count that is over the custom; undefined where nothing is known that could be it. */
+const leastOf = (
+  usual: number | undefined,
+  { times, atLeast }: Pick<MisuseRules['overCustom'], 'times' | 'atLeast'>,
+): number | undefined => (usual === undefined ? undefined : Math.max(atLeast, Math.floor(times * usual)) + 1);

@@ -30,16 +30,23 @@ export class Sketches<T> {
     return this.#agencies.get(agency) ?? [];
   }
 
-  /** The agency that has most loses its oldest: whoever floods the memory is the one that has most. */
+  /**
+   * Who has most loses their oldest, and so does who has nearly as much: whoever floods the memory is the one that has most. All at once, since it takes a
+   * look at every agency.
+   */
   #shrink(): void {
-    let largest = new Map<string, T>();
-    for (const own of this.#agencies.values()) if (own.size > largest.size) largest = own;
-    let left = Math.ceil(largest.size / 16);
-    for (const [name, one] of largest) {
-      if (left-- === 0) break;
-      largest.delete(name);
-      this.#size--;
-      this.#forgotten(name, one);
+    let most = 0;
+    for (const own of this.#agencies.values()) most = Math.max(most, own.size);
+    most = Math.floor((15 / 16) * most);
+    for (const own of this.#agencies.values()) {
+      let over = own.size - most;
+      if (over <= 0) continue;
+      for (const [name, one] of own) {
+        if (over-- === 0) break;
+        own.delete(name);
+        this.#size--;
+        this.#forgotten(name, one);
+      }
     }
   }
 }
