@@ -7,7 +7,10 @@ FROM ${BUILD} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Node itself is a dependency, with its integrity in the lock file: the base need not bring one.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && mv "node_modules/$(node -p 'process.platform === "linux" && "node-linux-" + process.arch')/bin/node" /node && rm -rf node_modules/node-linux-* node_modules/.bin /root/.npm && mkdir /data
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+  && mv "node_modules/node-linux-$(node -p process.arch)/bin/node" /node \
+  && rm -rf node_modules/node-linux-* node_modules/.bin \
+  && mkdir /data
 
 # No shell, no package manager: only glibc, certificates, Node and the gateway.
 FROM ${BASE}

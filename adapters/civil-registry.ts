@@ -34,7 +34,7 @@ export function civilRegistry(settings: AdapterSettings): Adapter {
   };
 }
 
-/** Only the registry's own word for it: any other 404 is a wrong address, and would pass for an empty registry. */
+/** Only the registry's own word for it. Another 404 is a wrong address, and would pass for an empty registry. */
 function absent(body: Members): Answer {
   if (body.object('error')?.text('code') !== 'NO_RECORD') throw new SourceError('error', 'the registry answered with status 404');
   return { found: false };

@@ -1,5 +1,5 @@
 /** The composition root: what is plugged into what. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
@@ -30,11 +30,12 @@ import { buildServer, openToOperators } from './http/server.ts';
 import { keepRenewed, openTls, type Tls } from './http/tls.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { witnessRoutes } from './http/witness.ts';
-import { closeKeys, type GatewayKeys, loadKeys, tryKeys } from './keys.ts';
-import { logPath, openLogbook } from './logbook.ts';
+import type { GatewayKeys } from './keys.ts';
+import { openLogbook } from './logbook.ts';
 import type { Share } from './misuse/bucket.ts';
 import { detectorOf } from './misuse/detector.ts';
 import { shareThroughRedis } from './misuse/exchange.ts';
+import { openKeys } from './opened-keys.ts';
 import { pseudonyms } from './pseudonyms.ts';
 import { type OpenPostman, openReceivers } from './receivers.ts';
 import { openRegistries } from './registries.ts';
@@ -123,6 +124,7 @@ async function compose(options: GatewayOptions, opened: AsyncDisposableStack): P
   const traffic = new Traffic();
   const { operators } = environment;
   const https = issuer.startsWith('https:');
+  if (sandbox === undefined && !https) logger.warn('ONCEGATE_ISSUER is no https: whoever is on the way can read and change what passes');
   const tls = environment.tls && openTls(environment.tls);
   const proxies = environment.proxies === undefined ? undefined : proxiesIn(environment.proxies);
   const server = await buildServer({
@@ -235,25 +237,4 @@ function renewing(server: FastifyInstance, tls: Tls | undefined, logger: Fastify
   });
   opened.defer(end);
   return look;
-}
-
-async function openKeys(
-  { environment, sandbox, logger, clock = Date.now }: GatewayOptions,
-  opened: AsyncDisposableStack,
-): Promise<GatewayKeys> {
-  const { dataDirectory, secret } = environment;
-  const left = (key: string, reason: string): void =>
-    logger.error({ key, reason }, 'the program that signs was left, and is started again');
-  const keys = loadKeys(dataDirectory, sandbox !== undefined, { secret, left });
-  opened.defer(() => closeKeys(keys));
-  if (keys.sandbox !== (sandbox !== undefined)) {
-    const [made, wanted] = keys.sandbox ? ['a sandbox', 'production'] : ['production', 'a sandbox'];
-    throw new Error(`the keys in the data directory were made for ${made}: ${wanted} takes a data directory of its own`);
-  }
-  if (!keys.made && environment.databaseUrl === undefined && !existsSync(logPath(environment.dataDirectory))) {
-    throw new Error('log.db is missing beside the keys that signed it: put it back from its backup, or take a new data directory');
-  }
-  await tryKeys(dataDirectory, keys, clock());
-  if (keys.made) logger.info({ sandbox: keys.sandbox }, 'keys made');
-  return keys;
 }

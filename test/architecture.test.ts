@@ -22,6 +22,7 @@ const ROOMS = [
   'src/app.ts',
   'src/admitting.ts',
   'src/registries.ts',
+  'src/opened-keys.ts',
   'src/logbook.ts',
   'src/corrections.ts',
   'src/completions.ts',
@@ -52,6 +53,7 @@ const BESIDE: Record<string, readonly string[]> = {
   'src/keys.ts': [
     'src/commands/',
     'src/app.ts',
+    'src/opened-keys.ts',
     'src/admitting.ts',
     'src/registries.ts',
     'src/logbook.ts',

@@ -388,8 +388,9 @@ t.test('production: the sandbox is refused, an operator’s own agency and regis
     env[`${name}_URL`] = address.href;
     env[`${name}_KEY`] = sandbox.credentials[id as keyof typeof sandbox.credentials];
   }
-  const { child } = await serve([], env);
+  const { child, said } = await serve([], env);
   t.teardown(() => stop(child));
+  t.match(said(), '"msg":"ONCEGATE_ISSUER is no https', 'production by plain http is said');
   const { code, out, error } = await start([...PREFILL, '--agency', 'H26.15'], env);
   t.equal(code, 0, error);
   t.match(out, 'annex I, row 735');

@@ -577,6 +577,7 @@ t.test('faults of the configuration are named', async (t) => {
   t.equal(gateway({ sequence: { action: 'stop' }, offHours: { daysOff: ['2027-02-05'] } }), '');
   t.equal(gateway({ sequence: { action: 'kill' } }), '/misuse/sequence/action');
   t.equal(gateway({ offHours: { from: '25:00' } }), '/misuse/offHours/from');
+  t.equal(gateway({ offHours: { from: '06:00' } }), '/misuse/offHours/to');
   t.equal(agency({ automated: ['X01.1-M'], worksAtNight: true, peopleOfDossier: { more: 40 } }), '');
   t.equal(agency({ automated: ['X02.1-M'] }), '/misuse/automated/0');
   t.equal(

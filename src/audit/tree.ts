@@ -158,7 +158,7 @@ export class TreeEdge {
   }
 }
 
-/** Reads nodes of a stored tree from its tiles: any node of a tree of `size` leaves, at the price of one tile each. */
+/** Reads nodes of a stored tree from its tiles, whichever of a tree of `size` leaves, at the price of one tile each. */
 export function tileReader(tile: (level: number, index: number) => Buffer): NodeReader {
   return (level, index) => {
     const tileLevel = Math.floor(level / TILE_HEIGHT);

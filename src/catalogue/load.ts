@@ -19,7 +19,7 @@ import { compileLegal } from './legal.ts';
 import { compileTable, type LegalRow } from './legal-table.ts';
 import { type CatalogueLimits, compileLimits } from './limits.ts';
 import { meanings } from './meaning.ts';
-import { type MisuseRules, misuseRules } from './misuse.ts';
+import { checkOffHours, type MisuseRules, misuseRules } from './misuse.ts';
 import { compilePlaces } from './places.ts';
 import { compileProcedure } from './procedure.ts';
 import { checkAgencies } from './protection.ts';
@@ -131,6 +131,7 @@ export function loadCatalogue(options: LoadOptions): Catalogue {
 
   const { witnesses, witness } = compileWitnesses(gateway);
   if (raw?.retention !== undefined) checkRetention(gateway, raw.retention);
+  checkOffHours(gateway, raw?.misuse);
   const limits = compileLimits(gateway, valid('agency'));
 
   if (faults.length > 0 || places === undefined) throw new ConfigurationError(faults);

@@ -46,6 +46,12 @@ export const misuseRules = (raw: RawMisuse = {}): MisuseRules => ({
   agencyOverCustom: { action: 'warn', times: 3, atLeast: 1000, ...raw.agencyOverCustom },
 });
 
+/** Hours that end when they begin could be none, or all. */
+export function checkOffHours(file: ConfigFile | undefined, raw: RawMisuse = {}): void {
+  const { from, to } = misuseRules(raw).offHours;
+  if (from === to) file?.fault('/misuse/offHours/to', 'validity', 'the hours off end when they begin');
+}
+
 /** The rules as they are for one agency. */
 export const rulesOf = (all: MisuseRules, own: AgencyMisuse = {}): MisuseRules => ({
   peopleOfDossier: { ...all.peopleOfDossier, ...own.peopleOfDossier },

@@ -64,6 +64,15 @@ export const READER_HEADERS = {
   },
 };
 
+/** The same reason as a member of a query string. */
+export const REASON_IN_QUERY = {
+  type: 'string',
+  minLength: 3,
+  maxLength: 500,
+  not: { pattern: '[0-9]{9}' },
+  description: 'Why the auditor looks: it goes on record, so it must name nobody. Instead of the header field `Audit-Reason`.',
+};
+
 /**
  * Who reads and why: as the body or the query string says, which a schema checked, or else the header fields. Both stand in the log as they
  * were written, so neither may name a person. Throws a `Problem` where it does, or is said twice, or cannot be read.

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../../problems.ts';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
-import { READER_HEADERS, readerOf } from '../reading.ts';
+import { READER_HEADERS, REASON_IN_QUERY, readerOf } from '../reading.ts';
 import { grantsOf, suppliersOf } from './granted.ts';
 
 /** Agencies of one page: a page is bounded however many there are. */
@@ -32,13 +32,7 @@ const QUERY = {
     to: month(`Last month, in Viet Nam; at most ${MAX_MONTHS} months from the first.`, '2026-11'),
     agency: agency('Of one agency alone.'),
     cursor: agency('`next` of the page before.'),
-    reason: {
-      type: 'string',
-      minLength: 3,
-      maxLength: 500,
-      not: { pattern: '[0-9]{9}' },
-      description: 'Why the auditor looks: it goes on record, so it must name nobody. Instead of the header field `Audit-Reason`.',
-    },
+    reason: REASON_IN_QUERY,
   },
 };
 

@@ -4,7 +4,7 @@ import { type DayTally, MAX_TALLIES, type SummaryQuery } from '../../audit/searc
 import { Problem } from '../../problems.ts';
 import type { AuditorTools } from '../auditor.ts';
 import { callerOf, operation } from '../operation.ts';
-import { READER_HEADERS, readerOf } from '../reading.ts';
+import { READER_HEADERS, REASON_IN_QUERY, readerOf } from '../reading.ts';
 
 const MAX_DAYS = 400;
 const DAY_MS = 86_400_000;
@@ -28,13 +28,7 @@ const QUERY = {
       enum: ['agency', 'procedure', 'agency,procedure', 'procedure,agency'],
       description: 'What each day is divided by: `agency`, `procedure`, or both with a comma between.',
     },
-    reason: {
-      type: 'string',
-      minLength: 3,
-      maxLength: 500,
-      not: { pattern: '[0-9]{9}' },
-      description: 'Why the auditor looks: it goes on record, so it must name nobody. Instead of the header field `Audit-Reason`.',
-    },
+    reason: REASON_IN_QUERY,
   },
 };
 
